@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/** Teaming: the pure engine that decides (who is distributing, who is primary, which bucket
+ * belongs to whom), the words through which control and members agree, and the host port's
+ * distribution, which only the primary runs.
+ */
+#ifndef TP_TEAM_H
+#define TP_TEAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+
+#include "tp_core.h"
+#include "tp_flow.h"
+#include "tp_pkt.h"
+
+#define TP_MIN_BUCKETS 256
+#define TP_MAX_BUCKETS 65536
+
+/* ==== configuration ====================================================== */
+
+enum tp_mode_id {
+	TP_MODE_HASH, /**< default */
+	TP_MODE_LOAD,
+	TP_MODE_ACTIVE_BACKUP,
+	TP_MODE_ROUND_ROBIN,
+	TP_MODE_BROADCAST,
+	TP_NB_MODES,
+};
+
+/** From which members a frame may reach the host, by place and not by content. */
+enum tp_accept {
+	TP_ACCEPT_NONE = 0,
+	TP_ACCEPT_UNICAST = 1,
+	TP_ACCEPT_MULTICAST = 2, /**< and broadcast */
+	TP_ACCEPT_ALL = 3,
+};
+
+/** What a mode is: policy, no code on the packet path. One const object each. */
+struct tp_mode {
+	const char *name;
+	bool map;             /**< chooses by bucket map */
+	bool lazy;            /**< planned moves wait until a bucket is idle */
+	bool single;          /**< only the primary distributes */
+	uint8_t rx_primary;   /**< enum tp_accept of the primary */
+	uint8_t rx_secondary; /**< of the other collecting members */
+	bool announce_all;    /**< announcements leave by every member, else by the primary */
+};
+
+/** The modes, indexed by enum tp_mode_id. */
+extern const struct tp_mode tp_modes[TP_NB_MODES];
+/** @return enum tp_mode_id, or -EINVAL */
+int tp_mode_parse(const char *name);
+
+/** primary_reselect, as in Linux bonding. */
+enum tp_reselect {
+	TP_RESELECT_ALWAYS,  /**< the best candidate becomes primary at once */
+	TP_RESELECT_BETTER,  /**< only if its prio or speed is higher than the present one's */
+	TP_RESELECT_FAILURE, /**< only when the present one fails */
+};
+
+/** fail_over_mac, as in Linux bonding. */
+enum tp_fail_over_mac {
+	TP_FOM_NONE,   /**< all members have the team's MAC */
+	TP_FOM_ACTIVE, /**< the team's MAC is that of the active member */
+	TP_FOM_FOLLOW, /**< the active member takes the team's MAC, a backup has its own */
+};
+
+/** Knobs of the team; each with its default beside it (tp_team_conf_default()). */
+struct tp_team_conf {
+	uint8_t mode;                 /**< enum tp_mode_id: hash */
+	uint8_t primary;              /**< preferred member, or TP_MEMBER_NONE (default) */
+	uint8_t primary_reselect;     /**< enum tp_reselect: always */
+	uint8_t fail_over_mac;        /**< enum tp_fail_over_mac: none */
+	bool all_members_active;      /**< accept from backups too: false */
+	uint8_t num_peer_notif;       /**< announcements after a failover, 0..255: 1 */
+	uint32_t peer_notif_delay_ms; /**< between them: 100 */
+	uint8_t resend_igmp;          /**< membership reports after a failover, 0..255: 1 */
+	uint32_t min_links;           /**< carrier only with as many distributing members: 0 */
+	uint32_t updelay_ms;          /**< link must be up this long before it counts: 0 */
+	uint32_t downdelay_ms;        /**< likewise for down: 0 */
+	uint32_t flap_max;            /**< more failures than this in flap_window_ms ...: 0 = off */
+	uint32_t flap_window_ms;      /**< 10000 */
+	uint32_t flap_hold_ms;        /**< ... keep a member out for this long: 30000 */
+	uint32_t nb_buckets;          /**< power of two, 256..65536: 1024 */
+	uint32_t skew_us;             /**< a planned move waits for a bucket idle this long: 2000 */
+	uint32_t rebalance_interval_ms; /**< mode load: 100 */
+	uint32_t rebalance_threshold;   /**< percent over the mean that is tolerated: 3 */
+	struct tp_flow_conf flow;       /**< l34, toeplitz, default key */
+};
+
+/** Knobs of a member. */
+struct tp_member_conf {
+	int32_t prio;    /**< higher is better: 0 */
+	uint32_t weight; /**< share of buckets relative to the others', 0..1000: 100 */
+};
+
+void tp_team_conf_default(struct tp_team_conf *conf);
+/** @param why [why_len] out: one clause that names the bad value and what would be right
+ * @return 0 or -EINVAL
+ */
+int tp_team_conf_check(const struct tp_team_conf *conf, char *why, size_t why_len);
+
+/* ==== the pure engine ==================================================== */
+
+/** Facts about a member as the engine sees them. Control w; others see copies. */
+struct tp_team_member {
+	bool used;
+	struct tp_member_conf conf;
+	uint16_t port_id;      /**< last tie-break: lowest wins */
+	uint32_t speed_mbps;   /**< 0: unknown */
+	uint32_t distance;     /**< NUMA distance of its node to the host port's */
+	bool enabled;          /**< administratively: start/stop, set link-down */
+	bool watch_up;         /**< what the link watches say now, before delays and damping */
+	bool link;             /**< fact 1: up, after updelay, downdelay and damping */
+	bool collecting;       /**< fact 2: what it receives counts */
+	bool distributing;     /**< fact 3: it may transmit for the host */
+	bool fenced;           /**< fact 4: its lcore is not to be trusted */
+	uint64_t link_due;     /**< when a delayed change of link takes effect; TP_NEVER: none */
+	uint64_t damped_until; /**< flap damping keeps it out until then; 0: not damped */
+	uint64_t failures;     /**< times link went down */
+	uint64_t changed_at;   /**< when link last changed */
+	uint64_t flap_at[16];  /**< ring of the last failures' times */
+};
+
+#define TP_TEAM_ACT_PRIMARY 0x01   /**< actions.primary changed: run the hand-over */
+#define TP_TEAM_ACT_DIST 0x02      /**< publish the distribution: tp_team_fill_dist() */
+#define TP_TEAM_ACT_ACCEPT 0x04    /**< write the members' rx_accept */
+#define TP_TEAM_ACT_CARRIER 0x08   /**< actions.carrier changed (min_links) */
+#define TP_TEAM_ACT_ANNOUNCE 0x10  /**< send announcements on actions.announce */
+#define TP_TEAM_ACT_IGMP 0x20      /**< repeat membership reports on actions.announce */
+#define TP_TEAM_ACT_REBALANCE 0x40 /**< read bytes per bucket, call tp_team_rebalance() */
+#define TP_TEAM_ACT_MEMBER 0x80    /**< some member's four facts changed: actions.changed */
+
+/** What control has to do. Filled by tp_team_poll(). */
+struct tp_team_actions {
+	uint32_t what;                  /**< TP_TEAM_ACT_* */
+	uint8_t primary;                /**< present primary or TP_MEMBER_NONE */
+	bool carrier;                   /**< host port's link should be up */
+	uint32_t announce;              /**< mask of members */
+	uint32_t changed;               /**< mask of members whose facts changed */
+	uint8_t accept[TP_MAX_MEMBERS]; /**< enum tp_accept */
+};
+
+struct tp_dist;
+
+/** The engine. Control only; events and `now` in, actions out; no I/O. */
+struct tp_team {
+	struct tp_team_conf conf;
+	struct tp_team_member member[TP_MAX_MEMBERS];
+	uint8_t primary; /**< member or TP_MEMBER_NONE */
+	bool carrier;
+	uint32_t pending;      /**< TP_TEAM_ACT_* not yet reported */
+	uint32_t changed;      /**< members whose facts changed since the last poll */
+	uint32_t version;      /**< of the distribution */
+	uint64_t now;          /**< latest time seen; time never goes back */
+	uint64_t announce_due; /**< next announcement; TP_NEVER: none */
+	uint64_t igmp_due;
+	uint8_t announce_left;
+	uint8_t igmp_left;
+	uint32_t announce_mask;
+	uint64_t rebalance_due; /**< mode load */
+	uint64_t primary_changes;
+	uint64_t primary_since;
+	uint8_t map[TP_MAX_BUCKETS]; /**< target: bucket -> member or TP_MEMBER_NONE */
+};
+
+/** Start with a checked configuration and no members. */
+void tp_team_init(struct tp_team *team, const struct tp_team_conf *conf, uint64_t now);
+/** Change knobs; keeps members, moves only the buckets it must. @return 0 or -EINVAL */
+int tp_team_set_conf(struct tp_team *team, const struct tp_team_conf *conf, uint64_t now);
+/** A member comes: not enabled, link down. @return 0, -EBUSY (index in use), -EINVAL */
+int tp_team_add(struct tp_team *team, uint8_t member, uint16_t port_id, uint32_t distance,
+                const struct tp_member_conf *conf, uint64_t now);
+/** A member goes; its buckets are orphaned. */
+int tp_team_del(struct tp_team *team, uint8_t member, uint64_t now);
+int tp_team_set_member(struct tp_team *team, uint8_t member, const struct tp_member_conf *conf,
+                uint64_t now);
+/** Administrative start/stop of a member. */
+void tp_team_enable(struct tp_team *team, uint8_t member, bool enable, uint64_t now);
+/** The link watches' combined verdict and the speed that the port reports. */
+void tp_team_watch(
+                struct tp_team *team, uint8_t member, bool up, uint32_t speed_mbps, uint64_t now);
+/** Its lcore was fenced, or readmitted. */
+void tp_team_fence(struct tp_team *team, uint8_t member, bool fenced, uint64_t now);
+/** Delays, damping, repetitions: collect what is to be done by now. May be called at any time. */
+void tp_team_poll(struct tp_team *team, uint64_t now, struct tp_team_actions *act);
+/** @return when tp_team_poll() wants to be called at the latest; TP_NEVER */
+uint64_t tp_team_next(const struct tp_team *team);
+
+/** Election (claim A10): highest prio, then speed, then smallest distance, then lowest port id
+ * among distributing members, with conf.primary preferred and primary_reselect obeyed.
+ * @return member or TP_MEMBER_NONE
+ */
+uint8_t tp_team_elect(const struct tp_team *team);
+
+/** Mode load (claim A7): move the fewest buckets that bring the members' load relative to their
+ * speed x weight within the threshold.
+ * @param bytes [nb_buckets] sent per bucket since the last call
+ * @return buckets moved in team->map (TP_TEAM_ACT_DIST is then pending)
+ */
+uint32_t tp_team_rebalance(struct tp_team *team, const uint64_t *bytes, uint64_t now);
+
+/** Buckets that a member has in the target map. */
+uint32_t tp_team_nb_buckets_of(const struct tp_team *team, uint8_t member);
+
+/* ==== the distribution: from control to the holder of the host port ====== */
+
+/** What the primary distributes by: an immutable snapshot. Control fills a free one and publishes
+ * its address; the holder acknowledges the version, then the older one is free again.
+ */
+struct tp_dist {
+	uint32_t version;
+	uint8_t mode;     /**< enum tp_mode_id */
+	uint8_t active;   /**< the one distributing member of single modes, or NONE */
+	uint8_t nb_alive; /**< length of alive[] */
+	bool lazy;
+	uint8_t alive[TP_MAX_MEMBERS]; /**< distributing members, ascending */
+	uint32_t alive_mask;
+	uint32_t nb_buckets;
+	uint64_t skew_ns;
+	const struct tp_flow *flow;  /**< control owns; lives while a version that names it does */
+	uint8_t map[TP_MAX_BUCKETS]; /**< bucket -> member or TP_MEMBER_NONE */
+};
+
+/** Fill a snapshot of what the engine decided; version is raised. dist->flow is the caller's. */
+void tp_team_fill_dist(struct tp_team *team, struct tp_dist *dist);
+
+/** Bucket of a hash: mixed first, so that weak low bits of the hash do no harm.
+ * @param nb_buckets power of two
+ */
+static inline uint32_t
+tp_bucket_of(uint32_t hash, uint32_t nb_buckets)
+{
+	return (uint32_t)(((uint64_t)(hash * UINT32_C(0x9e3779b1)) * nb_buckets) >> 32);
+}
+
+/** A burst sorted by member. */
+struct tp_scatter {
+	uint16_t first[TP_MAX_MEMBERS + 2]; /**< frames of member i: pkts[first[i]..first[i+1]);
+					     * slot TP_MAX_MEMBERS: frames without a member */
+	uint32_t mask;                      /**< members that got a frame */
+	struct rte_mbuf *pkts[TP_BURST_MAX + 64]; /**< in arrival order per member; slack is
+					     * scratch for vector stores */
+	uint16_t bucket[TP_BURST_MAX + 64];       /**< [arrival index] bucket of each frame */
+};
+
+/** Hash -> bucket -> member -> sorted burst (claims A4, A6). Vector path chosen once.
+ * @param map [nb_buckets] members < nb_members, or TP_MEMBER_NONE; readable for 64 bytes
+ *   beyond nb_buckets
+ * @param nb_members highest member index in the map plus one
+ * @param hash [nb_pkts], readable to TP_BURST_MAX
+ */
+void tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
+                struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
+                struct tp_scatter *out);
+
+/* ==== words between lcores (protocols.md of the design) ================== */
+
+/** Role register of a member: bit 63 primary, bits 62..32 epoch, bits 31..0 seq. Control w. */
+#define TP_ROLE_PRIMARY (UINT64_C(1) << 63)
+#define TP_ROLE_EPOCH(word) ((uint32_t)(((word) >> 32) & 0x7fffffff))
+#define TP_ROLE_SEQ(word) ((uint32_t)(word))
+static inline uint64_t
+tp_role_word(bool primary, uint32_t epoch, uint32_t seq)
+{
+	return (primary ? TP_ROLE_PRIMARY : 0) | (uint64_t)(epoch & 0x7fffffff) << 32 | seq;
+}
+
+/** Host port's guard: bits 62..32 epoch (control raises), bit 0 busy (the holder). */
+#define TP_GUARD_BUSY UINT64_C(1)
+#define TP_GUARD_EPOCH_1 (UINT64_C(1) << 32)
+
+/** Tx guard of a member's egress and host ring. */
+#define TP_TXG_BUSY 1u    /**< the consumer is at work */
+#define TP_TXG_REVOKED 2u /**< the holder of the host port wants everything back */
+
+/** Request to leave a port alone: bits 31..1 sequence, bit 0 halt. The owner acknowledges by
+ * copying the word to port_ack; while halted it touches neither Rx nor Tx of the port.
+ */
+#define TP_PORT_HALT 1u
+
+/** A member as control and its lcore share it. */
+struct tp_member {
+	/* line 0: ctl w, owner r */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t role; /**< role register (claims A2, A10) */
+	_Atomic uint32_t port_req;                          /**< see TP_PORT_HALT */
+	_Atomic uint8_t rx_accept;                          /**< enum tp_accept */
+	_Atomic bool collecting;
+	_Atomic bool fenced; /**< stop touching shared state */
+	uint8_t id;          /**< index in the team */
+	uint16_t port_id;
+	int socket_id;
+	unsigned int lcore_id;
+	struct tp_fabric *fabric;
+	struct tp_host *host;
+	struct rte_mempool *pool;
+	struct rte_ether_addr mac; /**< the team's; changed only while the port is halted */
+
+	/* line 1: owner w, ctl r */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t seen; /**< seq of the role word it obeys */
+	_Atomic uint32_t port_ack;                          /**< port_req it obeys */
+	_Atomic uint64_t heart;                             /**< turns of its loop */
+
+	/* line 2: owner and the holder of the host port */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t tx_guard; /**< TP_TXG_* */
+
+	/* owner's, or the holder's while it has revoked */
+	alignas(RTE_CACHE_LINE_SIZE) struct tp_egress egress;
+	struct tp_counters ctr; /**< owner w, any r */
+	struct tp_load load;    /**< owner w, any r */
+};
+
+/** The host port: everything in it but the words belongs to the holder of `guard`. */
+struct tp_host;
+
+#endif
