@@ -273,8 +273,13 @@ tp_role_word(bool primary, uint32_t epoch, uint32_t seq)
 	return (primary ? TP_ROLE_PRIMARY : 0) | (uint64_t)(epoch & 0x7fffffff) << 32 | seq;
 }
 
-/** Host port's guard: bits 62..32 epoch (control raises), bit 0 busy (the holder). */
-#define TP_GUARD_BUSY UINT64_C(1)
+/** Host port's guard: bits 62..32 epoch (control raises), bits 7..0 busy: 0, or who holds it.
+ * Taken by CAS {epoch, 0} -> {epoch, TP_GUARD_HOLDER(me)}, released by subtracting that again.
+ * It says who, because control clears the busy of a frozen lcore, and by the time frozen is seen
+ * that lcore may have left and the new primary be inside (tests/model, MUT_ANON_BUSY).
+ */
+#define TP_GUARD_BUSY UINT64_C(0xff)
+#define TP_GUARD_HOLDER(member) ((uint64_t)(member) + 1)
 #define TP_GUARD_EPOCH_1 (UINT64_C(1) << 32)
 
 /** Tx guard of a member's egress and host ring. */
