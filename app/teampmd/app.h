@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/** The daemon's parts and how they meet. Threads: control (EAL's main lcore), one worker per
+ * member, and the front thread (prompt, sockets, telemetry). Only control.c and port.c change
+ * the team; the front asks through control_call().
+ */
+#ifndef APP_H
+#define APP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <rte_ethdev.h>
+#include <rte_rcu_qsbr.h>
+
+#include "tp_core.h"
+#include "tp_flow.h"
+#include "tp_link.h"
+#include "tp_pkt.h"
+#include "tp_team.h"
+
+#define APP_NAME_LEN 64
+#define APP_TEXT_LEN 256
+
+/* ==== options ============================================================ */
+
+enum idle_policy {
+	IDLE_AUTO, /**< poll with a CPU of its own, sleep where lcores share one */
+	IDLE_POLL,
+	IDLE_PAUSE,
+	IDLE_SLEEP,
+	NB_IDLE_POLICIES,
+};
+
+extern const char *const idle_names[NB_IDLE_POLICIES];
+
+/** What the command line said, behind EAL's `--`. Written once by args.c, then read-only. */
+struct options {
+	bool interactive;
+	bool no_start;			 /**< --no-start: wait for `start` */
+	uint16_t ports[TP_MAX_MEMBERS];	 /**< --portlist, in order */
+	uint16_t nb_ports;
+	bool all_ports;			 /**< no --portlist: every port but the host port */
+	char host[APP_NAME_LEN];	 /**< --host NAME or id; empty: no host port */
+	bool has_mac;
+	struct rte_ether_addr mac;
+	uint32_t stats_period_s;	 /**< 0: none */
+	char cmdline_file[APP_TEXT_LEN];
+	char control_socket[APP_TEXT_LEN];
+	uint16_t nb_rxd, nb_txd;
+	uint16_t burst;
+	uint16_t mbcache;
+	uint32_t total_num_mbufs;	 /**< 0: computed */
+	uint32_t ring_size;
+	uint8_t idle;			 /**< enum idle_policy */
+	struct tp_team_conf team;
+};
+
+/** Parse options. @return 0, or 1 for --help/--version done, or -EINVAL after one clear line on
+ * stderr (what, where, what would be right).
+ */
+int args_parse(int argc, char **argv, struct options *opt);
+
+/* ==== ports ============================================================== */
+
+/** An ethdev that the daemon uses. Control only. */
+struct port {
+	bool used;
+	bool started;
+	bool removed;	    /**< hot-unplugged */
+	bool set_mac_ok;    /**< the port took the team's MAC */
+	bool tx_queue_off;  /**< Tx queue stopped after a failure */
+	uint16_t port_id;
+	char name[RTE_ETH_NAME_MAX_LEN];
+	char driver[APP_NAME_LEN];
+	int socket_id;
+	struct rte_ether_addr orig_mac;
+	uint16_t orig_mtu;
+	bool orig_promisc, orig_allmulti;
+	uint16_t nb_rxd, nb_txd;
+	uint64_t tx_offloads; /**< enabled ones */
+	uint16_t mtu;
+	uint32_t if_index;  /**< kernel interface behind it, 0: none */
+};
+
+/** Everything about port handling that may fail says why here: "port 1 (net_af_packet): ...". */
+struct error_text {
+	char text[APP_TEXT_LEN];
+};
+
+struct daemon;
+
+/** Configure and start a port with one Rx and one Tx queue. @return 0 or -errno with err filled */
+int port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text *err);
+/** Stop, restore MAC, MTU and promiscuity; close if close_dev. Idempotent. */
+void port_close(struct daemon *d, struct port *p, bool close_dev);
+/** Give the port the team's MAC, or make it promiscuous where it refuses. */
+int port_take_mac(struct port *p, const struct rte_ether_addr *mac);
+/** Change the MTU; the caller has quiesced the port. Ports that refuse while running are
+ * stopped and started. */
+int port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err);
+int port_set_promisc(struct port *p, bool on);
+int port_set_mcast(struct port *p, const struct rte_ether_addr *list, uint32_t nb);
+int port_vlan_filter(struct port *p, uint16_t vlan_id, bool on);
+/** Id of the port with that name or decimal id. @return port id or -ENODEV */
+int port_find(const char *name);
+
+/* ==== workers ============================================================ */
+
+/** One member's lcore. */
+struct worker {
+	struct tp_member *member;
+	struct daemon *daemon;
+	_Atomic bool run;    /**< ctl w: leave the loop when false */
+	_Atomic bool active; /**< owner w: the loop is running */
+	_Atomic int tid;     /**< kernel thread id, for the freeze and for its CPU clock */
+	_Atomic bool frozen; /**< set by the freeze handler, which never returns */
+	unsigned int lcore_id;
+	uint8_t idle;	     /**< policy decided for this lcore */
+	uint16_t burst;
+};
+
+/** One turn of a member's lcore (design: "the walk of a packet").
+ * @return packets moved; 0 lets the idle policy act
+ */
+unsigned int tp_worker_step(struct worker *w, uint64_t now);
+/** The loop around it; lcore function, arg is struct worker *. */
+int worker_main(void *arg);
+
+/* ==== control ============================================================ */
+
+/** A member and what control knows about it. */
+struct slot {
+	bool used;
+	struct tp_member *member; /**< shared with its lcore */
+	struct worker *worker;
+	struct port port;
+	struct tp_link *link;	  /**< its link watches */
+	struct tp_link_conf link_conf;
+	bool forced_down;	  /**< set link-down */
+	uint8_t op;		  /**< enum slot_op in progress (control.c) */
+	uint8_t op_step;
+	uint16_t op_mtu;
+	int op_result;
+	uint32_t op_version;	  /**< distribution that the operation waits for */
+	bool tx_off_wanted;	  /**< stop the Tx queue once the drain is done */
+};
+
+/** Events worth a line in the log, the timeline of the quickstart and `show events`. */
+struct event {
+	uint64_t at_ns;
+	char text[120];
+};
+#define NB_EVENTS 256
+
+struct request;
+
+struct control {
+	struct daemon *daemon;
+	struct tp_team team;
+	struct slot slot[TP_MAX_MEMBERS];
+	uint8_t slot_of_port[RTE_MAX_ETHPORTS]; /**< member index or TP_MEMBER_NONE */
+	bool running;		 /**< start / stop */
+	bool mtu_set;
+	uint16_t mtu;		 /**< of the team */
+	bool promisc;
+	bool allmulti;
+	struct rte_ether_addr mac;
+	struct rte_ether_addr mcast[64];
+	uint32_t nb_mcast;
+	uint64_t vlan_filter[64]; /**< bitmap of 4096; in force when vlan_filter_on */
+	bool vlan_filter_on;
+	struct port host_port;
+	bool has_host;
+	uint32_t epoch;		 /**< of the host port's guard */
+	uint32_t role_seq;
+	struct tp_flow *flow;	 /**< named by the published distribution */
+	struct tp_flow *flow_old; /**< to be freed once the new one is applied */
+	bool dist_dirty;	 /**< engine changed, snapshot not yet published */
+	struct tp_counters ctr;
+	struct tp_load load;
+	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
+	uint64_t nb_events;
+	struct rte_ring *requests; /**< of struct request *, from the front; multi-producer */
+};
+
+/** One turn of control. @return work done */
+unsigned int tp_control_step(struct control *c, uint64_t now);
+int control_init(struct daemon *d);
+/** Stop traffic, drain, close ports. */
+void control_fini(struct control *c);
+/** Run fn on the control lcore between two steps and wait for it. Any thread but control; while
+ * control does not run (before and after the loop) fn runs at once.
+ * @param fn short; returns its result
+ */
+int control_call(struct control *c, int (*fn)(struct control *c, void *arg), void *arg);
+/** Note an event (printf-like) and log it. Control only. */
+void control_event(struct control *c, uint64_t now, const char *fmt, ...)
+		__rte_format_printf(3, 4);
+
+/* What the commands do. Control only (through control_call()). 0 or -errno with err filled. */
+int control_start(struct control *c, struct error_text *err);
+int control_stop(struct control *c, struct error_text *err);
+int control_set_conf(struct control *c, const struct tp_team_conf *conf, struct error_text *err);
+int control_set_member(struct control *c, uint8_t member, const struct tp_member_conf *conf,
+		struct error_text *err);
+int control_set_watch(struct control *c, uint8_t member, const struct tp_link_conf *conf,
+		struct error_text *err);
+int control_add(struct control *c, uint16_t port_id, struct error_text *err);
+/** Asynchronous: poll control_op_done(). @param detach also close the ethdev */
+int control_del(struct control *c, uint8_t member, bool detach, struct error_text *err);
+int control_set_link(struct control *c, uint8_t member, bool up, struct error_text *err);
+/** Asynchronous: the MTU of team, members and host port. */
+int control_set_mtu(struct control *c, uint16_t mtu, struct error_text *err);
+int control_set_promisc(struct control *c, bool on, struct error_text *err);
+int control_set_mcast(struct control *c, const struct rte_ether_addr *addr, bool add,
+		struct error_text *err);
+int control_set_vlan_filter(struct control *c, bool on, struct error_text *err);
+int control_set_vlan(struct control *c, uint16_t vlan_id, bool add, struct error_text *err);
+int control_set_host(struct control *c, const char *name, struct error_text *err);
+int control_set_mac(struct control *c, const struct rte_ether_addr *mac, struct error_text *err);
+/** @return 0 when no asynchronous operation is in progress, -EINPROGRESS, or the last one's error */
+int control_op_done(struct control *c, struct error_text *err);
+
+/* ==== the daemon ========================================================= */
+
+struct daemon {
+	struct options opt;
+	struct control control;
+	struct worker worker[TP_MAX_MEMBERS];
+	struct tp_fabric *fabric;
+	struct tp_host *host;
+	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
+	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
+	struct rte_rcu_qsbr *qsbr;   /**< readers: workers by member index */
+	_Atomic bool quit;	     /**< set by signals and by `quit` */
+	_Atomic int exit_code;
+	bool control_runs;
+};
+
+/** Set everything up from the options: pools, fabric, host port, members; traffic still stopped.
+ * @return 0 or -errno, err filled
+ */
+int daemon_init(struct daemon *d, struct error_text *err);
+/** Launch workers, run control until quit, stop. @return exit code */
+int daemon_run(struct daemon *d);
+void daemon_fini(struct daemon *d);
+
+/* ==== the front ========================================================== */
+
+/** Start the front thread: prompt (if interactive), command file, control socket, telemetry,
+ * periodic statistics. @return 0 or -errno, err filled
+ */
+int front_start(struct daemon *d, struct error_text *err);
+/** Ask it to end and join it. */
+void front_stop(struct daemon *d);
+
+#endif
