@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 teampmd authors
+"""Tests of tests/run.py and scripts/*.sh; see run.sh."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TOP / "tests"))
+sys.dont_write_bytecode = True
+
+import run  # noqa: E402
+
+
+def script(name, *args):
+    return subprocess.run([TOP / "scripts" / name, *args], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False, timeout=120)
+
+
+class Count(unittest.TestCase):
+    def test_plain_line(self):
+        self.assertEqual(run.count("x\n3 passed, 0 failed, 2 skipped\n", 0), (3, 0, 2))
+        self.assertEqual(run.count("3 passed, 1 failed\n", 1), (3, 1, 0))
+
+    def test_the_last_plain_line_counts(self):
+        text = "1 passed, 0 failed, 0 skipped\n9 passed, 0 failed, 1 skipped\n"
+        self.assertEqual(run.count(text, 0), (9, 0, 1))
+
+    def test_cmocka_groups_add_up(self):
+        text = ("[==========] Running 3 test(s).\n[       OK ] a\n[  FAILED  ] b\n"
+                "[  PASSED  ] 2 test(s).\n[  SKIPPED ] 1 test(s), listed below:\n"
+                "[  FAILED  ] 1 test(s), listed below:\n[  FAILED  ] b\n\n 1 FAILED TEST(S)\n"
+                "[  PASSED  ] 4 test(s).\n")
+        self.assertEqual(run.count(text, 1), (6, 1, 1))
+
+    def test_tap(self):
+        text = "1..3\nok 1 - a\nnot ok 2 - b\nok 3 - c # SKIP no root\n"
+        self.assertEqual(run.count(text, 1), (1, 1, 1))
+
+    def test_silent_programs_count_by_exit_code(self):
+        self.assertEqual(run.count("", 0), (1, 0, 0))
+        self.assertEqual(run.count("no spin\n", 77), (0, 0, 1))
+        self.assertEqual(run.count("", 124), (0, 1, 0))
+
+    def test_a_bad_exit_is_never_a_pass(self):
+        self.assertEqual(run.count("[  PASSED  ] 5 test(s).\nASan: leak\n", 1), (5, 1, 0))
+        self.assertEqual(run.count("5 passed, 0 failed, 0 skipped\n", 139), (5, 1, 0))
+
+    def test_running_nothing_is_a_failure(self):
+        self.assertEqual(run.count("0 passed, 0 failed, 0 skipped\n", 0), (0, 1, 0))
+
+
+class Execute(unittest.TestCase):
+    def test_time_out_ends_the_whole_group(self):
+        with tempfile.TemporaryDirectory() as directory:
+            log, witness = Path(directory) / "log", Path(directory) / "witness"
+            code = run.execute(
+                ["sh", "-c", f"trap 'echo cleaned >{witness}; exit 1' TERM; sleep 60 & wait"],
+                log, timeout=0.5)
+            self.assertEqual(code, 124)
+            self.assertEqual(witness.read_text(), "cleaned\n")
+            self.assertIn("stopped", log.read_text())
+
+    def test_exit_code_and_output(self):
+        with tempfile.TemporaryDirectory() as directory:
+            log = Path(directory) / "log"
+            self.assertEqual(run.execute(["sh", "-c", "echo a; echo b >&2; exit 3"], log), 3)
+            self.assertEqual(log.read_text(), "a\nb\n")
+
+
+class BenchOutput(unittest.TestCase):
+    GOOD = {"bench": "b", "case": "c", "value": 1, "unit": "us", "peer": None,
+            "peer_value": None, "ratio": None, "runs": 3}
+
+    def check(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+            f.write(text)
+            f.flush()
+            return run.bad_json(Path(f.name))
+
+    def test_good(self):
+        self.assertIsNone(self.check(json.dumps(self.GOOD) + "\n"))
+
+    def test_bad(self):
+        short = {k: v for k, v in self.GOOD.items() if k != "unit"}
+        self.assertIn("unit", self.check(json.dumps(self.GOOD) + "\n" + json.dumps(short) + "\n"))
+        self.assertIn("not a JSON object", self.check("hello\n"))
+        self.assertIn("not a JSON object", self.check("[1]\n"))
+        self.assertIn("no result", self.check(""))
+
+
+class Scripts(unittest.TestCase):
+    def refused(self, name, argument, word):
+        done = script(name, argument)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(done.stdout, "")
+        self.assertIn(argument.removeprefix("bench_"), done.stderr)
+        self.assertIn(word, done.stderr)
+
+    def test_setup_is_silent_when_all_is_there(self):
+        done = script("setup.sh", "--quiet")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_unknown_arguments(self):
+        self.refused("setup.sh", "--nonsense", "--list")
+        self.refused("bench.sh", "nonsense", "there are:")
+        self.refused("bench.sh", "--nonsense", "usage")
+        self.refused("test.sh", "nonsense", "unit")
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False, verbosity=2)
+    result = program.result
+    bad = len(result.failures) + len(result.errors)
+    skipped = len(result.skipped)
+    sys.stderr.flush()
+    print(f"{result.testsRun - bad - skipped} passed, {bad} failed, {skipped} skipped")
+    sys.exit(1 if bad else 0)
