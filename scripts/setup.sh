@@ -11,11 +11,12 @@ set -euo pipefail
 
 # libdpdk-dev pulls in every PMD that Debian builds (net_tap, net_af_packet,
 # net_af_xdp, net_memif, net_vhost, net_virtio_user, net_pcap, net_ring,
-# net_null, net_bonding among them). libc6-dev is only recommended by gcc.
+# net_null, net_bonding among them); dpdk-dev has testpmd and the telemetry
+# client. libc6-dev is only recommended by gcc.
 build=(
     gcc libc6-dev clang libclang-rt-14-dev clang-format
     meson ninja-build pkg-config
-    libdpdk-dev dpdk libnuma-dev libpcap-dev libmnl-dev libjansson-dev
+    libdpdk-dev dpdk dpdk-dev libnuma-dev libpcap-dev libmnl-dev libjansson-dev
     libcmocka-dev scdoc
 )
 testing=(

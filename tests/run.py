@@ -244,10 +244,9 @@ class Runner:
         if not files:
             files = [str(p.relative_to(TOP)) for d in ("app", "drivers", "lib", "tests")
                      for p in (TOP / d).rglob("*.[ch]")]
-        log = Path(tempfile.mkstemp(prefix="teampmd-format-")[1])
+        log = self.logs("debug") / "format.log"
         self.program("format", f"clang-format on {len(files)} files",
                      ["clang-format", "--dry-run", "-Werror", *files], log)
-        log.unlink()
 
     def suite_build(self):
         for build in ("debug",) if self.options.quick else ("debug", "release", "clang"):

@@ -3,6 +3,7 @@
 """Tests of tests/run.py and scripts/*.sh; see run.sh."""
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,36 @@ class Scripts(unittest.TestCase):
         self.refused("bench.sh", "nonsense", "there are:")
         self.refused("bench.sh", "--nonsense", "usage")
         self.refused("test.sh", "nonsense", "unit")
+
+
+class Docs(unittest.TestCase):
+    def test_claims_name_what_exists(self):
+        """Each `function` and `test` of docs/claims.md is in the tree, by that name."""
+        tree = {}
+        for directory in ("lib", "drivers", "app", "tests", "scripts"):
+            for path in (TOP / directory).rglob("*"):
+                if path.is_file() and path.suffix in (".c", ".h", ".py", ".sh", ".pml", ".build"):
+                    tree[str(path.relative_to(TOP))] = path.read_text(errors="replace")
+        everything = "\n".join(tree.values())
+        for row in (TOP / "docs/claims.md").read_text().splitlines():
+            cells = [c.strip() for c in row.split("|")[1:-1]]
+            if len(cells) != 5 or not re.match(r"[AB]\d", cells[0]):
+                continue
+            for cell in cells[3:]:
+                names = re.findall(r"`([^`]+)`", cell)
+                self.assertTrue(names or cell.startswith("not yet"), row)
+                for name in names:
+                    if "/" in name:
+                        self.assertTrue((TOP / name).exists(), f"{cells[0]}: no {name}")
+                    else:
+                        self.assertRegex(everything, rf"\b{re.escape(name.rstrip('()'))}\b",
+                                         f"{cells[0]}: nothing is called {name}")
+
+    def test_local_links_lead_somewhere(self):
+        for page in [*TOP.glob("*.md"), *TOP.glob("docs/*.md")]:
+            for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+                if "://" not in target:
+                    self.assertTrue((page.parent / target).exists(), f"{page}: {target}")
 
 
 if __name__ == "__main__":
