@@ -41,22 +41,22 @@ extern const char *const idle_names[NB_IDLE_POLICIES];
 /** What the command line said, behind EAL's `--`. Written once by args.c, then read-only. */
 struct options {
 	bool interactive;
-	bool no_start;			 /**< --no-start: wait for `start` */
-	uint16_t ports[TP_MAX_MEMBERS];	 /**< --portlist, in order */
+	bool no_start;                  /**< --no-start: wait for `start` */
+	uint16_t ports[TP_MAX_MEMBERS]; /**< --portlist, in order */
 	uint16_t nb_ports;
-	bool all_ports;			 /**< no --portlist: every port but the host port */
-	char host[APP_NAME_LEN];	 /**< --host NAME or id; empty: no host port */
+	bool all_ports;          /**< no --portlist: every port but the host port */
+	char host[APP_NAME_LEN]; /**< --host NAME or id; empty: no host port */
 	bool has_mac;
 	struct rte_ether_addr mac;
-	uint32_t stats_period_s;	 /**< 0: none */
+	uint32_t stats_period_s; /**< 0: none */
 	char cmdline_file[APP_TEXT_LEN];
 	char control_socket[APP_TEXT_LEN];
 	uint16_t nb_rxd, nb_txd;
 	uint16_t burst;
 	uint16_t mbcache;
-	uint32_t total_num_mbufs;	 /**< 0: computed */
+	uint32_t total_num_mbufs; /**< 0: computed */
 	uint32_t ring_size;
-	uint8_t idle;			 /**< enum idle_policy */
+	uint8_t idle; /**< enum idle_policy */
 	struct tp_team_conf team;
 };
 
@@ -71,9 +71,9 @@ int args_parse(int argc, char **argv, struct options *opt);
 struct port {
 	bool used;
 	bool started;
-	bool removed;	    /**< hot-unplugged */
-	bool set_mac_ok;    /**< the port took the team's MAC */
-	bool tx_queue_off;  /**< Tx queue stopped after a failure */
+	bool removed;      /**< hot-unplugged */
+	bool set_mac_ok;   /**< the port took the team's MAC */
+	bool tx_queue_off; /**< Tx queue stopped after a failure */
 	uint16_t port_id;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char driver[APP_NAME_LEN];
@@ -84,7 +84,7 @@ struct port {
 	uint16_t nb_rxd, nb_txd;
 	uint64_t tx_offloads; /**< enabled ones */
 	uint16_t mtu;
-	uint32_t if_index;  /**< kernel interface behind it, 0: none */
+	uint32_t if_index; /**< kernel interface behind it, 0: none */
 };
 
 /** Everything about port handling that may fail says why here: "port 1 (net_af_packet): ...". */
@@ -120,7 +120,7 @@ struct worker {
 	_Atomic int tid;     /**< kernel thread id, for the freeze and for its CPU clock */
 	_Atomic bool frozen; /**< set by the freeze handler, which never returns */
 	unsigned int lcore_id;
-	uint8_t idle;	     /**< policy decided for this lcore */
+	uint8_t idle; /**< policy decided for this lcore */
 	uint16_t burst;
 };
 
@@ -139,15 +139,15 @@ struct slot {
 	struct tp_member *member; /**< shared with its lcore */
 	struct worker *worker;
 	struct port port;
-	struct tp_link *link;	  /**< its link watches */
+	struct tp_link *link; /**< its link watches */
 	struct tp_link_conf link_conf;
-	bool forced_down;	  /**< set link-down */
-	uint8_t op;		  /**< enum slot_op in progress (control.c) */
+	bool forced_down; /**< set link-down */
+	uint8_t op;       /**< enum slot_op in progress (control.c) */
 	uint8_t op_step;
 	uint16_t op_mtu;
 	int op_result;
-	uint32_t op_version;	  /**< distribution that the operation waits for */
-	bool tx_off_wanted;	  /**< stop the Tx queue once the drain is done */
+	uint32_t op_version; /**< distribution that the operation waits for */
+	bool tx_off_wanted;  /**< stop the Tx queue once the drain is done */
 };
 
 /** Events worth a line in the log, the timeline of the quickstart and `show events`. */
@@ -164,9 +164,9 @@ struct control {
 	struct tp_team team;
 	struct slot slot[TP_MAX_MEMBERS];
 	uint8_t slot_of_port[RTE_MAX_ETHPORTS]; /**< member index or TP_MEMBER_NONE */
-	bool running;		 /**< start / stop */
+	bool running;                           /**< start / stop */
 	bool mtu_set;
-	uint16_t mtu;		 /**< of the team */
+	uint16_t mtu; /**< of the team */
 	bool promisc;
 	bool allmulti;
 	struct rte_ether_addr mac;
@@ -176,11 +176,11 @@ struct control {
 	bool vlan_filter_on;
 	struct port host_port;
 	bool has_host;
-	uint32_t epoch;		 /**< of the host port's guard */
+	uint32_t epoch; /**< of the host port's guard */
 	uint32_t role_seq;
-	struct tp_flow *flow;	 /**< named by the published distribution */
+	struct tp_flow *flow;     /**< named by the published distribution */
 	struct tp_flow *flow_old; /**< to be freed once the new one is applied */
-	bool dist_dirty;	 /**< engine changed, snapshot not yet published */
+	bool dist_dirty;          /**< engine changed, snapshot not yet published */
 	struct tp_counters ctr;
 	struct tp_load load;
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
@@ -199,17 +199,16 @@ void control_fini(struct control *c);
  */
 int control_call(struct control *c, int (*fn)(struct control *c, void *arg), void *arg);
 /** Note an event (printf-like) and log it. Control only. */
-void control_event(struct control *c, uint64_t now, const char *fmt, ...)
-		__rte_format_printf(3, 4);
+void control_event(struct control *c, uint64_t now, const char *fmt, ...) __rte_format_printf(3, 4);
 
 /* What the commands do. Control only (through control_call()). 0 or -errno with err filled. */
 int control_start(struct control *c, struct error_text *err);
 int control_stop(struct control *c, struct error_text *err);
 int control_set_conf(struct control *c, const struct tp_team_conf *conf, struct error_text *err);
 int control_set_member(struct control *c, uint8_t member, const struct tp_member_conf *conf,
-		struct error_text *err);
+                struct error_text *err);
 int control_set_watch(struct control *c, uint8_t member, const struct tp_link_conf *conf,
-		struct error_text *err);
+                struct error_text *err);
 int control_add(struct control *c, uint16_t port_id, struct error_text *err);
 /** Asynchronous: poll control_op_done(). @param detach also close the ethdev */
 int control_del(struct control *c, uint8_t member, bool detach, struct error_text *err);
@@ -218,7 +217,7 @@ int control_set_link(struct control *c, uint8_t member, bool up, struct error_te
 int control_set_mtu(struct control *c, uint16_t mtu, struct error_text *err);
 int control_set_promisc(struct control *c, bool on, struct error_text *err);
 int control_set_mcast(struct control *c, const struct rte_ether_addr *addr, bool add,
-		struct error_text *err);
+                struct error_text *err);
 int control_set_vlan_filter(struct control *c, bool on, struct error_text *err);
 int control_set_vlan(struct control *c, uint16_t vlan_id, bool add, struct error_text *err);
 int control_set_host(struct control *c, const char *name, struct error_text *err);
@@ -236,8 +235,8 @@ struct daemon {
 	struct tp_host *host;
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
-	struct rte_rcu_qsbr *qsbr;   /**< readers: workers by member index */
-	_Atomic bool quit;	     /**< set by signals and by `quit` */
+	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
+	_Atomic bool quit;         /**< set by signals and by `quit` */
 	_Atomic int exit_code;
 	bool control_runs;
 };

@@ -322,7 +322,88 @@ struct tp_member {
 	struct tp_load load;    /**< owner w, any r */
 };
 
-/** The host port: everything in it but the words belongs to the holder of `guard`. */
+/* ==== the host port: only the primary works here ========================= */
+
+/** The host port and its distribution. All but its words belong to the holder of the guard. */
 struct tp_host;
+
+/** Where the host port stands; a copy for `show`. */
+struct tp_host_info {
+	uint16_t port_id;	/**< RTE_MAX_ETHPORTS: none */
+	uint32_t version;	/**< distribution in force */
+	uint32_t published;	/**< distribution that control last published */
+	uint32_t nb_stash;	/**< frames taken back and not yet handed out */
+	uint32_t nb_lazy;	/**< buckets that wait to be idle before they move */
+	uint32_t guard_epoch;
+	uint8_t holder;		/**< member inside right now, or TP_MEMBER_NONE */
+};
+
+/** @param fabric rings to and from TP_NODE_HOST are its
+ * @param ring_size of those rings; bounds the stash
+ * @return NULL with rte_errno
+ */
+struct tp_host *tp_host_create(struct tp_fabric *fabric, uint32_t ring_size, uint16_t burst,
+		int socket_id);
+/** Frees what is still in the stash. No worker may run. */
+void tp_host_free(struct tp_host *host);
+
+/** Name the members whose rings and guards the holder works on, or forget one (NULL). Control;
+ * a member may be forgotten once a distribution without it is applied and the guard was raised.
+ */
+void tp_host_set_member(struct tp_host *host, uint8_t id, struct tp_member *member);
+
+/** Set or remove (port_id RTE_MAX_ETHPORTS) the port. Control, while nobody can hold the guard:
+ * tp_host_raise() done, tp_host_idle() seen, no new role written.
+ */
+int tp_host_set_port(struct tp_host *host, uint16_t port_id, uint64_t tx_offloads,
+		struct rte_mempool *pool, struct rte_mempool *pool_indirect);
+
+/** Take the host port from whoever has it: the present epoch ends (protocols, hand-over).
+ * Control. @return the new epoch, for the next primary's role word
+ */
+uint32_t tp_host_raise(struct tp_host *host);
+/** Nobody is inside. Control; stays true only while no member has the present epoch. */
+bool tp_host_idle(const struct tp_host *host);
+/** A frozen lcore will not leave: clear its hold of the guard. Control, after `frozen` is seen.
+ * @return true if it was inside (its stash and rings may be torn by one burst)
+ */
+bool tp_host_evict(struct tp_host *host, uint8_t member);
+
+/** A snapshot that may be filled and published, or NULL while the last one is not applied yet. */
+struct tp_dist *tp_host_spare(struct tp_host *host);
+/** Publish a filled snapshot (from tp_host_spare()). Control; release order. */
+void tp_host_publish(struct tp_host *host, struct tp_dist *dist);
+/** Version that the holder distributes by; acquire order. Any thread. */
+uint32_t tp_host_applied(const struct tp_host *host);
+
+/** One turn of the primary (claims A1-A3): take the guard with the epoch of its role word, apply
+ * what control published, hand frames of the members to the host port, then the stash or a burst
+ * of the host port to the members. Never waits. Member's lcore.
+ * @return frames moved
+ */
+unsigned int tp_host_step(struct tp_host *host, struct tp_member *me, uint64_t now);
+
+/** Frames that a member has received for the host: put on its ring to the host port.
+ * @param pkts [nb_pkts] consumed
+ */
+void tp_host_input(struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts);
+
+/** Transmit what waits for a member: its hold, its ring from the host port, frames of control.
+ * Does nothing while the holder has revoked its Tx guard or the port is halted. Owner's lcore.
+ * @return frames moved
+ */
+unsigned int tp_member_transmit(struct tp_member *me, uint16_t burst);
+
+/** Throw away what waits for a member whose port is stopped: hold and ring from control. Owner's
+ * lcore, or control when that lcore does not run.
+ */
+void tp_member_purge(struct tp_member *me);
+
+/** Bytes per bucket since the counters began (mode load), and the member of each bucket as it is
+ * now. Any thread; single values do not tear. Valid until tp_host_free().
+ */
+const uint64_t *tp_host_bucket_bytes(const struct tp_host *host);
+const uint8_t *tp_host_map(const struct tp_host *host, uint32_t *nb_buckets);
+void tp_host_info(const struct tp_host *host, struct tp_host_info *info);
 
 #endif

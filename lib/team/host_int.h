@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/** The host port from inside: guards, stash, and the modes' ways to distribute. */
+#ifndef HOST_INT_H
+#define HOST_INT_H
+
+#include <rte_bitops.h>
+#include <rte_ethdev.h>
+
+#include "tp_team.h"
+
+/** A bucket that is to move once it has been idle and its old ring has run past it. */
+struct host_lazy {
+	uint32_t bucket;
+	uint32_t mark; /**< producer position of the old member's ring when it was found idle */
+	bool armed;    /**< mark is valid */
+};
+
+/** Frames taken back: a double-ended queue, oldest at head. */
+struct host_stash {
+	struct rte_mbuf **slot;
+	uint32_t mask; /**< slots - 1 */
+	uint32_t head; /**< free-running index of the oldest */
+	uint32_t nb;
+};
+
+struct tp_host {
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t guard; /**< {epoch, holder} */
+	/* control w, holder r */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct tp_dist *) published;
+	_Atomic uint32_t member_mask;
+	_Atomic(struct tp_member *) member[TP_MAX_MEMBERS];
+	struct tp_fabric *fabric;
+	struct tp_dist *dist_buf[2];
+	uint16_t burst;
+	_Atomic uint16_t port_id;
+
+	/* holder w */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t applied;
+	struct tp_dist *dist; /**< in force; NULL before the first */
+	uint8_t nb_members;   /**< highest member in map plus one */
+	uint32_t rr_next;
+	uint32_t nb_lazy;
+	uint32_t lazy_next; /**< where the next look at lazy[] begins */
+	struct host_stash stash;
+	struct tp_egress egress; /**< towards the host port */
+	struct host_lazy *lazy;  /**< [TP_MAX_BUCKETS] */
+	uint64_t *seen_ns;       /**< [TP_MAX_BUCKETS] last frame, while someone wants to know */
+	uint64_t *bytes;         /**< [TP_MAX_BUCKETS] mode load */
+	uint8_t map[TP_MAX_BUCKETS + 64]; /**< in force; slack for vector loads */
+};
+
+/** Try to become the consumer of a member's egress; never waits. */
+static inline bool
+txg_enter(struct tp_member *m)
+{
+	uint32_t idle = 0;
+
+	return atomic_compare_exchange_strong_explicit(&m->tx_guard, &idle, TP_TXG_BUSY,
+	                memory_order_acquire, memory_order_relaxed);
+}
+
+static inline void
+txg_leave(struct tp_member *m)
+{
+	atomic_fetch_and_explicit(&m->tx_guard, ~TP_TXG_BUSY, memory_order_release);
+}
+
+static inline bool
+member_halted(const struct tp_member *m)
+{
+	return atomic_load_explicit(&m->port_ack, memory_order_relaxed) & TP_PORT_HALT;
+}
+
+static inline struct rte_ring *
+host_ring(const struct tp_host *h, uint8_t member)
+{
+	return h->fabric->ring[TP_NODE_HOST][member];
+}
+
+/** Distribute a burst that came from the host port. @param pkts [nb_pkts] consumed */
+void host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts,
+                uint16_t nb_pkts, uint64_t now);
+/** Hand out from the stash what fits, in order. @return frames handed out */
+uint16_t host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now);
+
+/** Bring a published distribution into force; see host_apply.c. */
+void host_apply(struct tp_host *h, uint64_t now);
+
+#endif
