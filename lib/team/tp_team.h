@@ -47,7 +47,7 @@ struct tp_mode {
 	const char *name;
 	bool map;             /**< chooses by bucket map */
 	bool lazy;            /**< planned moves wait until a bucket is idle */
-	bool single;          /**< only the primary distributes */
+	bool single;          /**< of the distributing members only the primary is used */
 	uint8_t rx_primary;   /**< enum tp_accept of the primary */
 	uint8_t rx_secondary; /**< of the other collecting members */
 	bool announce_all;    /**< announcements leave by every member, else by the primary */
@@ -61,7 +61,7 @@ int tp_mode_parse(const char *name);
 /** primary_reselect, as in Linux bonding. */
 enum tp_reselect {
 	TP_RESELECT_ALWAYS,  /**< the best candidate becomes primary at once */
-	TP_RESELECT_BETTER,  /**< only if its prio or speed is higher than the present one's */
+	TP_RESELECT_BETTER,  /**< only if its speed is higher than the present one's */
 	TP_RESELECT_FAILURE, /**< only when the present one fails */
 };
 
@@ -85,11 +85,11 @@ struct tp_team_conf {
 	uint32_t min_links;           /**< carrier only with as many distributing members: 0 */
 	uint32_t updelay_ms;          /**< link must be up this long before it counts: 0 */
 	uint32_t downdelay_ms;        /**< likewise for down: 0 */
-	uint32_t flap_max;            /**< more failures than this in flap_window_ms ...: 0 = off */
-	uint32_t flap_window_ms;      /**< 10000 */
-	uint32_t flap_hold_ms;        /**< ... keep a member out for this long: 30000 */
-	uint32_t nb_buckets;          /**< power of two, 256..65536: 1024 */
-	uint32_t skew_us;             /**< a planned move waits for a bucket idle this long: 2000 */
+	uint32_t flap_max; /**< more failures (<= 15) than this in flap_window_ms ...: 0 = off */
+	uint32_t flap_window_ms; /**< 10000 */
+	uint32_t flap_hold_ms;   /**< ... keep a member out for this long: 30000 */
+	uint32_t nb_buckets;     /**< power of two, TP_MIN_BUCKETS..TP_MAX_BUCKETS: 1024 */
+	uint32_t skew_us;        /**< a planned move waits for a bucket idle this long: 2000 */
 	uint32_t rebalance_interval_ms; /**< mode load: 100 */
 	uint32_t rebalance_threshold;   /**< percent over the mean that is tolerated: 3 */
 	struct tp_flow_conf flow;       /**< l34, toeplitz, default key */
@@ -102,10 +102,18 @@ struct tp_member_conf {
 };
 
 void tp_team_conf_default(struct tp_team_conf *conf);
-/** @param why [why_len] out: one clause that names the bad value and what would be right
+/** @param why [why_len] out: one clause that names the bad value and what would be right; may be
+ *   NULL with why_len 0
  * @return 0 or -EINVAL
  */
 int tp_team_conf_check(const struct tp_team_conf *conf, char *why, size_t why_len);
+int tp_member_conf_check(const struct tp_member_conf *conf, char *why, size_t why_len);
+/** Names as in the command language ("always", "active"). @return static text or NULL */
+const char *tp_reselect_name(enum tp_reselect reselect);
+const char *tp_fail_over_mac_name(enum tp_fail_over_mac fom);
+/** @return the enumerator or -EINVAL */
+int tp_reselect_parse(const char *name);
+int tp_fail_over_mac_parse(const char *name);
 
 /* ==== the pure engine ==================================================== */
 
@@ -113,7 +121,7 @@ int tp_team_conf_check(const struct tp_team_conf *conf, char *why, size_t why_le
 struct tp_team_member {
 	bool used;
 	struct tp_member_conf conf;
-	uint16_t port_id;      /**< last tie-break: lowest wins */
+	uint16_t port_id;      /**< last tie-break: lowest wins, but the present primary stays */
 	uint32_t speed_mbps;   /**< 0: unknown */
 	uint32_t distance;     /**< NUMA distance of its node to the host port's */
 	bool enabled;          /**< administratively: start/stop, set link-down */
@@ -122,11 +130,13 @@ struct tp_team_member {
 	bool collecting;       /**< fact 2: what it receives counts */
 	bool distributing;     /**< fact 3: it may transmit for the host */
 	bool fenced;           /**< fact 4: its lcore is not to be trusted */
+	uint64_t watch_at;     /**< when watch_up or enabled last changed */
 	uint64_t link_due;     /**< when a delayed change of link takes effect; TP_NEVER: none */
 	uint64_t damped_until; /**< flap damping keeps it out until then; 0: not damped */
-	uint64_t failures;     /**< times link went down */
+	uint64_t failures;     /**< times link went down, other than by command */
 	uint64_t changed_at;   /**< when link last changed */
-	uint64_t flap_at[16];  /**< ring of the last failures' times */
+	uint8_t nb_flaps;      /**< entries of flap_at in use */
+	uint64_t flap_at[16];  /**< the last failures' times, oldest first */
 };
 
 #define TP_TEAM_ACT_PRIMARY 0x01   /**< actions.primary changed: run the hand-over */
@@ -154,8 +164,9 @@ struct tp_dist;
 struct tp_team {
 	struct tp_team_conf conf;
 	struct tp_team_member member[TP_MAX_MEMBERS];
-	uint8_t primary; /**< member or TP_MEMBER_NONE */
-	bool carrier;
+	uint8_t primary;       /**< member or TP_MEMBER_NONE */
+	bool force_primary;    /**< conf.primary was just set or added: it wins once, however */
+	bool carrier;          /**< min_links, and one at least, are distributing */
 	uint32_t pending;      /**< TP_TEAM_ACT_* not yet reported */
 	uint32_t changed;      /**< members whose facts changed since the last poll */
 	uint32_t version;      /**< of the distribution */
@@ -164,7 +175,6 @@ struct tp_team {
 	uint64_t igmp_due;
 	uint8_t announce_left;
 	uint8_t igmp_left;
-	uint32_t announce_mask;
 	uint64_t rebalance_due; /**< mode load */
 	uint64_t primary_changes;
 	uint64_t primary_since;
@@ -184,7 +194,9 @@ int tp_team_set_member(struct tp_team *team, uint8_t member, const struct tp_mem
                 uint64_t now);
 /** Administrative start/stop of a member. */
 void tp_team_enable(struct tp_team *team, uint8_t member, bool enable, uint64_t now);
-/** The link watches' combined verdict and the speed that the port reports. */
+/** The link watches' combined verdict and the speed that the port reports. updelay, and damping,
+ * are ignored while no member at all distributes: the one that has waited longest is used.
+ */
 void tp_team_watch(
                 struct tp_team *team, uint8_t member, bool up, uint32_t speed_mbps, uint64_t now);
 /** Its lcore was fenced, or readmitted. */
@@ -194,8 +206,10 @@ void tp_team_poll(struct tp_team *team, uint64_t now, struct tp_team_actions *ac
 /** @return when tp_team_poll() wants to be called at the latest; TP_NEVER */
 uint64_t tp_team_next(const struct tp_team *team);
 
-/** Election (claim A10): highest prio, then speed, then smallest distance, then lowest port id
- * among distributing members, with conf.primary preferred and primary_reselect obeyed.
+/** Election (claim A10): conf.primary, then highest prio, then speed, then smallest distance,
+ * then lowest port id among distributing members. A present primary that still distributes
+ * stays unless the best candidate is better in more than the port id and primary_reselect
+ * lets it take over; conf.primary takes over once after it was set or added.
  * @return member or TP_MEMBER_NONE
  */
 uint8_t tp_team_elect(const struct tp_team *team);
@@ -203,9 +217,13 @@ uint8_t tp_team_elect(const struct tp_team *team);
 /** Mode load (claim A7): move the fewest buckets that bring the members' load relative to their
  * speed x weight within the threshold.
  * @param bytes [nb_buckets] sent per bucket since the last call
- * @return buckets moved in team->map (TP_TEAM_ACT_DIST is then pending)
+ * @param actual [nb_buckets] where the holder sends each bucket now: as long as it is not idle, a
+ *   bucket stays where it was. Moves that were not done by the next call are given up, and such
+ *   buckets are left alone for a while. NULL: all moves are done at once
+ * @return buckets whose place in team->map changed (TP_TEAM_ACT_DIST is then pending)
  */
-uint32_t tp_team_rebalance(struct tp_team *team, const uint64_t *bytes, uint64_t now);
+uint32_t tp_team_rebalance(
+                struct tp_team *team, const uint64_t *bytes, const uint8_t *actual, uint64_t now);
 
 /** Buckets that a member has in the target map. */
 uint32_t tp_team_nb_buckets_of(const struct tp_team *team, uint8_t member);
@@ -218,15 +236,17 @@ uint32_t tp_team_nb_buckets_of(const struct tp_team *team, uint8_t member);
 struct tp_dist {
 	uint32_t version;
 	uint8_t mode;     /**< enum tp_mode_id */
-	uint8_t active;   /**< the one distributing member of single modes, or NONE */
+	uint8_t active;   /**< the one member that single modes use, or NONE */
 	uint8_t nb_alive; /**< length of alive[] */
 	bool lazy;
-	uint8_t alive[TP_MAX_MEMBERS]; /**< distributing members, ascending */
+	uint8_t alive[TP_MAX_MEMBERS]; /**< members to send by, ascending: all that distribute, in
+					* single modes the active one */
 	uint32_t alive_mask;
 	uint32_t nb_buckets;
 	uint64_t skew_ns;
 	const struct tp_flow *flow;  /**< control owns; lives while a version that names it does */
-	uint8_t map[TP_MAX_BUCKETS]; /**< bucket -> member or TP_MEMBER_NONE */
+	uint8_t map[TP_MAX_BUCKETS]; /**< bucket -> member of alive[], or TP_MEMBER_NONE if there is
+				      * none; in single modes the active one everywhere */
 };
 
 /** Fill a snapshot of what the engine decided; version is raised. dist->flow is the caller's. */
