@@ -64,6 +64,10 @@ struct options {
  * stderr (what, where, what would be right).
  */
 int args_parse(int argc, char **argv, struct options *opt);
+/** EAL's arguments with defaults put in front: lcores over the CPUs that we may use, --no-huge
+ * where there are no free huge pages. @param out [max] @return their number, or -errno
+ */
+int args_eal(int argc, char **argv, char **out, int max);
 
 /* ==== ports ============================================================== */
 
@@ -97,7 +101,7 @@ struct daemon;
 /** Configure and start a port with one Rx and one Tx queue. @return 0 or -errno with err filled */
 int port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text *err);
 /** Stop, restore MAC, MTU and promiscuity; close if close_dev. Idempotent. */
-void port_close(struct daemon *d, struct port *p, bool close_dev);
+void port_close(struct port *p, bool close_dev);
 /** Give the port the team's MAC, or make it promiscuous where it refuses. */
 int port_take_mac(struct port *p, const struct rte_ether_addr *mac);
 /** Change the MTU; the caller has quiesced the port. Ports that refuse while running are
@@ -130,6 +134,10 @@ struct worker {
 unsigned int tp_worker_step(struct worker *w, uint64_t now);
 /** The loop around it; lcore function, arg is struct worker *. */
 int worker_main(void *arg);
+/** The loop around tp_control_step(), until daemon.quit. */
+void control_loop(struct daemon *d);
+/** What `--idle auto` means for a lcore: enum idle_policy. Control, or before it runs. */
+uint8_t idle_decide(const struct daemon *d, unsigned int lcore_id);
 
 /* ==== control ============================================================ */
 
@@ -183,6 +191,7 @@ struct control {
 	bool dist_dirty;          /**< engine changed, snapshot not yet published */
 	struct tp_counters ctr;
 	struct tp_load load;
+	uint8_t idle;		 /**< policy decided for control's lcore */
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
 	uint64_t nb_events;
 	struct rte_ring *requests; /**< of struct request *, from the front; multi-producer */
@@ -190,7 +199,7 @@ struct control {
 
 /** One turn of control. @return work done */
 unsigned int tp_control_step(struct control *c, uint64_t now);
-int control_init(struct daemon *d);
+int control_init(struct daemon *d, struct error_text *err);
 /** Stop traffic, drain, close ports. */
 void control_fini(struct control *c);
 /** Run fn on the control lcore between two steps and wait for it. Any thread but control; while
@@ -201,29 +210,35 @@ int control_call(struct control *c, int (*fn)(struct control *c, void *arg), voi
 /** Note an event (printf-like) and log it. Control only. */
 void control_event(struct control *c, uint64_t now, const char *fmt, ...) __rte_format_printf(3, 4);
 
-/* What the commands do. Control only (through control_call()). 0 or -errno with err filled. */
-int control_start(struct control *c, struct error_text *err);
-int control_stop(struct control *c, struct error_text *err);
-int control_set_conf(struct control *c, const struct tp_team_conf *conf, struct error_text *err);
-int control_set_member(struct control *c, uint8_t member, const struct tp_member_conf *conf,
-                struct error_text *err);
-int control_set_watch(struct control *c, uint8_t member, const struct tp_link_conf *conf,
-                struct error_text *err);
-int control_add(struct control *c, uint16_t port_id, struct error_text *err);
-/** Asynchronous: poll control_op_done(). @param detach also close the ethdev */
-int control_del(struct control *c, uint8_t member, bool detach, struct error_text *err);
-int control_set_link(struct control *c, uint8_t member, bool up, struct error_text *err);
-/** Asynchronous: the MTU of team, members and host port. */
-int control_set_mtu(struct control *c, uint16_t mtu, struct error_text *err);
-int control_set_promisc(struct control *c, bool on, struct error_text *err);
-int control_set_mcast(struct control *c, const struct rte_ether_addr *addr, bool add,
-                struct error_text *err);
-int control_set_vlan_filter(struct control *c, bool on, struct error_text *err);
-int control_set_vlan(struct control *c, uint16_t vlan_id, bool add, struct error_text *err);
-int control_set_host(struct control *c, const char *name, struct error_text *err);
-int control_set_mac(struct control *c, const struct rte_ether_addr *mac, struct error_text *err);
-/** @return 0 when no asynchronous operation is in progress, -EINPROGRESS, or the last one's error */
-int control_op_done(struct control *c, struct error_text *err);
+/* ==== operations: what the commands do =================================== */
+
+/* Straight-line code on the caller's thread: the front, or main before control runs. Where an
+ * operation needs control it asks by control_call(); where it needs a port left alone it waits
+ * for the worker's acknowledgement; slow ethdev calls block the caller and never control.
+ * 0 or -errno with err filled (what, where, what would be right).
+ */
+int op_start(struct daemon *d, struct error_text *err);
+int op_stop(struct daemon *d, struct error_text *err);
+int op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err);
+int op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
+		struct error_text *err);
+int op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
+		struct error_text *err);
+/** Open a port and make it a member with an lcore of its own. */
+int op_add(struct daemon *d, uint16_t port_id, struct error_text *err);
+/** Take a member out: drained, quiesced, its port restored. @param detach also close the ethdev */
+int op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err);
+int op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err);
+/** The MTU of team, members and host port. */
+int op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err);
+int op_set_promisc(struct daemon *d, bool on, struct error_text *err);
+int op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add,
+		struct error_text *err);
+int op_set_vlan_filter(struct daemon *d, bool on, struct error_text *err);
+int op_set_vlan(struct daemon *d, uint16_t vlan_id, bool add, struct error_text *err);
+/** Use another host port, or none (name ""). */
+int op_set_host(struct daemon *d, const char *name, struct error_text *err);
+int op_set_mac(struct daemon *d, const struct rte_ether_addr *mac, struct error_text *err);
 
 /* ==== the daemon ========================================================= */
 
@@ -238,7 +253,7 @@ struct daemon {
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
 	_Atomic bool quit;         /**< set by signals and by `quit` */
 	_Atomic int exit_code;
-	bool control_runs;
+	_Atomic bool control_runs;
 };
 
 /** Set everything up from the options: pools, fabric, host port, members; traffic still stopped.

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Set-up and tear-down: pools, fabric, host port, members, in this order and back. */
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "app.h"
+
+/* Slots of rings between control and a member: probes and snooped frames, no traffic. */
+#define CONTROL_RING_SIZE 256
+
+static int
+fail(struct error_text *err, int rc, const char *what)
+{
+	snprintf(err->text, sizeof(err->text), "%s: %s", what, rte_strerror(-rc));
+	return rc;
+}
+
+static int
+select_ports(struct daemon *d, struct error_text *err)
+{
+	struct options *opt = &d->opt;
+	int host = opt->host[0] == '\0' ? -1 : port_find(opt->host);
+	uint16_t port_id;
+
+	if (opt->all_ports) {
+		RTE_ETH_FOREACH_DEV(port_id) {
+			if (port_id == host)
+				continue;
+			if (opt->nb_ports == TP_MAX_MEMBERS) {
+				snprintf(err->text, sizeof(err->text),
+						"more than %d ports; name them by --portlist",
+						TP_MAX_MEMBERS);
+				return -E2BIG;
+			}
+			opt->ports[opt->nb_ports++] = port_id;
+		}
+	}
+	for (uint16_t i = 0; i < opt->nb_ports; i++) {
+		if (opt->ports[i] == host) {
+			snprintf(err->text, sizeof(err->text),
+					"port %u is named by both --host and --portlist", host);
+			return -EINVAL;
+		}
+	}
+	return 0;
+}
+
+/* All ports could sit on one node, and members may come later: each pool covers everything. */
+static uint32_t
+pool_size(const struct daemon *d)
+{
+	const struct options *opt = &d->opt;
+	uint32_t nb_ports = RTE_MAX(opt->nb_ports, 4) + 2;
+	struct tp_pool_need need = {
+		.nb_desc = nb_ports * (opt->nb_rxd + opt->nb_txd),
+		.nb_ring = nb_ports * 2 * (opt->ring_size + CONTROL_RING_SIZE),
+		.nb_cache = (nb_ports + 1) * opt->mbcache * 3 / 2,
+		.nb_burst = nb_ports * (2 * TP_BURST_MAX + TP_EGRESS_HOLD),
+	};
+	uint32_t size = tp_pool_size(&need);
+
+	if (opt->total_num_mbufs == 0)
+		return size;
+	if (opt->total_num_mbufs < size)
+		fprintf(stderr, "teampmd: --total-num-mbufs %u: full queues may take %u: "
+				"%u descriptors, %u ring slots, %u in caches, %u in hand\n",
+				opt->total_num_mbufs, size, need.nb_desc, need.nb_ring,
+				need.nb_cache, need.nb_burst);
+	return opt->total_num_mbufs;
+}
+
+static int
+make_pools(struct daemon *d, struct error_text *err)
+{
+	uint32_t size = pool_size(d);
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	for (unsigned int i = 0; i < rte_socket_count(); i++) {
+		int node = rte_socket_id_by_idx(i);
+
+		snprintf(name, sizeof(name), "teampmd_%d", node);
+		d->pool[node] = tp_pool_create(
+				name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
+		if (d->pool[node] == NULL)
+			return fail(err, -rte_errno, "mbuf pool");
+		snprintf(name, sizeof(name), "teampmd_seg_%d", node);
+		d->pool_indirect[node] =
+				tp_pool_create(name, size / 4, d->opt.mbcache / 4, 0, node);
+		if (d->pool_indirect[node] == NULL)
+			return fail(err, -rte_errno, "mbuf pool for segments");
+	}
+	return 0;
+}
+
+static int
+make_qsbr(struct daemon *d)
+{
+	d->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(TP_MAX_MEMBERS), RTE_CACHE_LINE_SIZE);
+	if (d->qsbr == NULL)
+		return -ENOMEM;
+	return rte_rcu_qsbr_init(d->qsbr, TP_MAX_MEMBERS) == 0 ? 0 : -rte_errno;
+}
+
+/* The node that host port, fabric and control's tables live on. */
+static int
+home_node(const struct daemon *d)
+{
+	int host = d->opt.host[0] == '\0' ? -1 : port_find(d->opt.host);
+
+	return host < 0 ? (int)rte_socket_id() : RTE_MAX(rte_eth_dev_socket_id(host), 0);
+}
+
+static int
+make_shared(struct daemon *d, struct error_text *err)
+{
+	int rc = make_pools(d, err);
+
+	if (rc != 0)
+		return rc;
+	rc = make_qsbr(d);
+	if (rc != 0)
+		return fail(err, rc, "RCU variable");
+	d->fabric = tp_fabric_create("fab");
+	if (d->fabric == NULL)
+		return fail(err, -rte_errno, "fabric");
+	d->host = tp_host_create(d->fabric, d->opt.ring_size, d->opt.burst, home_node(d));
+	if (d->host == NULL)
+		return fail(err, -rte_errno, "host port's tables");
+	return 0;
+}
+
+int
+daemon_init(struct daemon *d, struct error_text *err)
+{
+	int rc;
+
+	tp_clock_init();
+	rc = tp_meta_init();
+	if (rc != 0)
+		return fail(err, rc, "mbuf field");
+	rc = select_ports(d, err);
+	if (rc == 0)
+		rc = make_shared(d, err);
+	if (rc == 0)
+		rc = control_init(d, err);
+	if (rc == 0 && d->opt.host[0] != '\0')
+		rc = control_set_host(&d->control, d->opt.host, err);
+	for (uint16_t i = 0; i < d->opt.nb_ports && rc == 0; i++)
+		rc = control_add(&d->control, d->opt.ports[i], err);
+	return rc;
+}
+
+int
+daemon_run(struct daemon *d)
+{
+	atomic_store(&d->control_runs, true);
+	control_loop(d);
+	atomic_store(&d->control_runs, false);
+	return atomic_load(&d->exit_code);
+}
+
+void
+daemon_fini(struct daemon *d)
+{
+	control_fini(&d->control);
+	tp_host_free(d->host);
+	tp_fabric_free(d->fabric);
+	rte_free(d->qsbr);
+	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
+		rte_mempool_free(d->pool[i]);
+		rte_mempool_free(d->pool_indirect[i]);
+	}
+}

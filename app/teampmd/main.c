@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+
+#include "app.h"
+
+/* Exit codes: stopped as asked, failed, usage. */
+#define EXIT_USAGE 2
+#define MAX_ARGS 256
+
+static struct daemon the_daemon;
+
+static void
+on_signal(int sig)
+{
+	(void)sig;
+	atomic_store_explicit(&the_daemon.quit, true, memory_order_release);
+}
+
+static void
+catch_signals(void)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+
+	sigaction(SIGINT, &sa, NULL);
+	sigaction(SIGTERM, &sa, NULL);
+	sa.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &sa, NULL);
+}
+
+/* --help and --version must work without huge pages, ports or rights. @return it, or NULL */
+static char *
+only_asks(int argc, char **argv)
+{
+	static const char *const asks[] = { "--help", "-h", "--version", "-v" };
+
+	for (int i = 1; i < argc; i++) {
+		for (unsigned int k = 0; k < RTE_DIM(asks); k++) {
+			if (strcmp(argv[i], asks[k]) == 0)
+				return argv[i];
+		}
+	}
+	return NULL;
+}
+
+static int
+run(struct daemon *d)
+{
+	struct error_text err = { "" };
+	int rc = daemon_init(d, &err);
+
+	if (rc == 0)
+		rc = front_start(d, &err);
+	if (rc != 0) {
+		fprintf(stderr, "teampmd: %s\n", err.text);
+		daemon_fini(d);
+		return EXIT_FAILURE;
+	}
+	rc = daemon_run(d);
+	front_stop(d);
+	daemon_fini(d);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	char *eal_argv[MAX_ARGS], *ask = only_asks(argc, argv);
+	int eal_argc, used, rc;
+
+	if (ask != NULL) {
+		args_parse(2, (char *[]){ argv[0], ask, NULL }, &the_daemon.opt);
+		return EXIT_SUCCESS;
+	}
+	catch_signals();
+	eal_argc = args_eal(argc, argv, eal_argv, MAX_ARGS);
+	if (eal_argc < 0) {
+		fprintf(stderr, "teampmd: more than %d arguments\n", MAX_ARGS - 8);
+		return EXIT_USAGE;
+	}
+	used = rte_eal_init(eal_argc, eal_argv);
+	if (used < 0) {
+		fprintf(stderr, "teampmd: EAL did not start: %s; see its messages above\n",
+				rte_strerror(rte_errno));
+		return EXIT_FAILURE;
+	}
+	/* EAL installs none of its own, but vdevs may have. */
+	catch_signals();
+	rc = args_parse(eal_argc - used, eal_argv + used, &the_daemon.opt);
+	rc = rc == 0 ? run(&the_daemon) : rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+	rte_eal_cleanup();
+	return rc;
+}
