@@ -149,13 +149,11 @@ struct slot {
 	struct port port;
 	struct tp_link *link; /**< its link watches */
 	struct tp_link_conf link_conf;
-	bool forced_down; /**< set link-down */
-	uint8_t op;       /**< enum slot_op in progress (control.c) */
-	uint8_t op_step;
-	uint16_t op_mtu;
-	int op_result;
-	uint32_t op_version; /**< distribution that the operation waits for */
-	bool tx_off_wanted;  /**< stop the Tx queue once the drain is done */
+	bool forced_down;  /**< set link-down */
+	bool wanted;       /**< may be enabled: not about to be changed or removed */
+	bool carrier;      /**< what lsc, poll and netlink say */
+	bool parked;       /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
+	uint64_t heart_at; /**< when its heart beat last moved */
 };
 
 /** Events worth a line in the log, the timeline of the quickstart and `show events`. */
@@ -186,12 +184,17 @@ struct control {
 	bool has_host;
 	uint32_t epoch; /**< of the host port's guard */
 	uint32_t role_seq;
-	struct tp_flow *flow;     /**< named by the published distribution */
-	struct tp_flow *flow_old; /**< to be freed once the new one is applied */
-	bool dist_dirty;          /**< engine changed, snapshot not yet published */
+	struct tp_flow *flow;       /**< named by the published distribution */
+	struct tp_flow *retired[8]; /**< replaced ones: freed once the holder uses none of them */
+	uint8_t nb_retired;
+	bool dist_dirty;              /**< engine changed, snapshot not yet published */
+	uint8_t primary;              /**< member whose role register says primary, or NONE */
+	struct tp_announce *announce; /**< addresses and groups that the host uses */
+	uint64_t bucket_last[TP_MAX_BUCKETS];  /**< mode load: counters at the last look */
+	uint64_t bucket_delta[TP_MAX_BUCKETS]; /**< and what came since */
 	struct tp_counters ctr;
 	struct tp_load load;
-	uint8_t idle;		 /**< policy decided for control's lcore */
+	uint8_t idle;                   /**< policy decided for control's lcore */
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
 	uint64_t nb_events;
 	struct rte_ring *requests; /**< of struct request *, from the front; multi-producer */
@@ -221,9 +224,9 @@ int op_start(struct daemon *d, struct error_text *err);
 int op_stop(struct daemon *d, struct error_text *err);
 int op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err);
 int op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
-		struct error_text *err);
+                struct error_text *err);
 int op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
-		struct error_text *err);
+                struct error_text *err);
 /** Open a port and make it a member with an lcore of its own. */
 int op_add(struct daemon *d, uint16_t port_id, struct error_text *err);
 /** Take a member out: drained, quiesced, its port restored. @param detach also close the ethdev */
@@ -233,7 +236,7 @@ int op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *er
 int op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err);
 int op_set_promisc(struct daemon *d, bool on, struct error_text *err);
 int op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add,
-		struct error_text *err);
+                struct error_text *err);
 int op_set_vlan_filter(struct daemon *d, bool on, struct error_text *err);
 int op_set_vlan(struct daemon *d, uint16_t vlan_id, bool add, struct error_text *err);
 /** Use another host port, or none (name ""). */
@@ -251,7 +254,10 @@ struct daemon {
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
-	_Atomic bool quit;         /**< set by signals and by `quit` */
+	bool simulated;            /**< no lcores, no threads: somebody else calls the steps */
+	uint32_t (*distance)(int node, int other); /**< NUMA distances; NULL: libnuma */
+	void (*pump)(struct daemon *d); /**< called while an operation waits; NULL: sleep */
+	_Atomic bool quit;              /**< set by signals and by `quit` */
 	_Atomic int exit_code;
 	_Atomic bool control_runs;
 };

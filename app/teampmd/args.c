@@ -58,25 +58,27 @@ static const struct option long_options[] = {
 };
 
 static const char usage_text[] =
-		"Usage: teampmd [EAL options] -- [options]\n"
-		"  -i, --interactive        prompt on standard input\n"
-		"      --host NAME          port (name or id) that the host sends and receives by\n"
-		"      --portlist N[,N...]  ports of the team; default: all but the host port\n"
-		"      --mode MODE          hash, load, active-backup, round-robin or broadcast\n"
-		"      --mac XX:XX:...      MAC of the team; default: the first member's\n"
-		"      --cmdline-file FILE  run these commands before anything else\n"
-		"      --control-socket S   Unix socket for teamctl; default: see teampmd(8)\n"
-		"      --stats-period N     print statistics every N seconds\n"
-		"      --no-start           wait for the command `start`\n"
-		"      --idle POLICY        auto, poll, pause or sleep: what idle lcores do\n"
-		"      --burst N            packets in a burst, 1..64 (32)\n"
-		"      --rxd N, --txd N     descriptors of each queue (1024)\n"
-		"      --ring-size N        slots of a ring between two lcores, power of two (1024)\n"
-		"      --mbcache N          mbufs in each lcore's cache of a pool (256)\n"
-		"      --total-num-mbufs N  mbufs of each pool; default: computed\n"
-		"  -v, --version            print the version\n"
-		"  -h, --help               print this\n"
-		"EAL options are those of every DPDK program: --vdev, -a, --lcores, --file-prefix ...\n";
+                "Usage: teampmd [EAL options] -- [options]\n"
+                "  -i, --interactive        prompt on standard input\n"
+                "      --host NAME          port (name or id) that the host sends and receives by\n"
+                "      --portlist N[,N...]  ports of the team; default: all but the host port\n"
+                "      --mode MODE          hash, load, active-backup, round-robin or broadcast\n"
+                "      --mac XX:XX:...      MAC of the team; default: the first member's\n"
+                "      --cmdline-file FILE  run these commands before anything else\n"
+                "      --control-socket S   Unix socket for teamctl; default: see teampmd(8)\n"
+                "      --stats-period N     print statistics every N seconds\n"
+                "      --no-start           wait for the command `start`\n"
+                "      --idle POLICY        auto, poll, pause or sleep: what idle lcores do\n"
+                "      --burst N            packets in a burst, 1..64 (32)\n"
+                "      --rxd N, --txd N     descriptors of each queue (1024)\n"
+                "      --ring-size N        slots of a ring between two lcores, power of two "
+                "(1024)\n"
+                "      --mbcache N          mbufs in each lcore's cache of a pool (256)\n"
+                "      --total-num-mbufs N  mbufs of each pool; default: computed\n"
+                "  -v, --version            print the version\n"
+                "  -h, --help               print this\n"
+                "EAL options are those of every DPDK program: --vdev, -a, --lcores, --file-prefix "
+                "...\n";
 
 static int
 bad(const char *option, const char *value, const char *right)
@@ -87,7 +89,7 @@ bad(const char *option, const char *value, const char *right)
 
 static int
 parse_number(const char *option, const char *text, unsigned long min, unsigned long max,
-		unsigned long *out)
+                unsigned long *out)
 {
 	char right[64], *end;
 	unsigned long v;
@@ -139,8 +141,8 @@ parse_portlist(const char *text, struct options *opt)
 
 		if (port_id < 0)
 			return bad("portlist", s,
-					"no such port; EAL's --vdev and -a make ports, "
-					"0 is the first");
+			                "no such port; EAL's --vdev and -a make ports, "
+			                "0 is the first");
 		if (opt->nb_ports == TP_MAX_MEMBERS)
 			return bad("portlist", text, "more than 32 ports");
 		for (uint16_t i = 0; i < opt->nb_ports; i++) {
@@ -173,7 +175,7 @@ parse_mode(const char *text, struct options *opt)
 
 	if (mode < 0)
 		return bad("mode", text,
-				"not one of hash, load, active-backup, round-robin, broadcast");
+		                "not one of hash, load, active-backup, round-robin, broadcast");
 	opt->team.mode = mode;
 	return 0;
 }
@@ -182,7 +184,7 @@ static int
 parse_mac(const char *text, struct options *opt)
 {
 	if (rte_ether_unformat_addr(text, &opt->mac) != 0 ||
-			!rte_is_valid_assigned_ether_addr(&opt->mac))
+	                !rte_is_valid_assigned_ether_addr(&opt->mac))
 		return bad("mac", text, "not a unicast MAC address like 02:00:00:00:00:01");
 	opt->has_mac = true;
 	return 0;
@@ -193,7 +195,7 @@ parse_host(const char *text, struct options *opt)
 {
 	if (port_find(text) < 0)
 		return bad("host", text,
-				"no such port; EAL's --vdev makes one, like --vdev net_tap0");
+		                "no such port; EAL's --vdev makes one, like --vdev net_tap0");
 	if (strlen(text) >= sizeof(opt->host))
 		return bad("host", text, "too long");
 	strcpy(opt->host, text);
@@ -262,11 +264,11 @@ parse_one(int c, const char *arg, struct options *opt)
 	case OPT_STATS_PERIOD:
 		return parse_u32("stats-period", arg, 1, 86400, &opt->stats_period_s);
 	case OPT_CMDLINE_FILE:
-		return parse_text("cmdline-file", arg, opt->cmdline_file,
-				sizeof(opt->cmdline_file));
+		return parse_text(
+		                "cmdline-file", arg, opt->cmdline_file, sizeof(opt->cmdline_file));
 	case OPT_CONTROL_SOCKET:
 		return parse_text("control-socket", arg, opt->control_socket,
-				sizeof(opt->control_socket));
+		                sizeof(opt->control_socket));
 	default:
 		return parse_sizes(c, arg, opt);
 	}
@@ -299,7 +301,7 @@ args_parse(int argc, char **argv, struct options *opt)
 
 		if (c == '?' || c == ':') {
 			fprintf(stderr, "teampmd: %s: %s; try --help\n", text,
-					c == '?' ? "unknown option" : "needs a value");
+			                c == '?' ? "unknown option" : "needs a value");
 			return -EINVAL;
 		}
 		rc = parse_one(c, optarg, opt);
@@ -372,24 +374,24 @@ args_eal(int argc, char **argv, char **out, int max)
 {
 	static char lcores[512];
 	bool no_lcores = !eal_has(argc, argv, "-l") && !eal_has(argc, argv, "-c") &&
-			 !eal_has(argc, argv, "--lcores");
+	                 !eal_has(argc, argv, "--lcores");
 	bool no_huge = !huge_pages_free() && !eal_has(argc, argv, "--no-huge") &&
-		       !eal_has(argc, argv, "--in-memory");
+	               !eal_has(argc, argv, "--in-memory");
 	int n = 0;
 
 	if (argc + 8 > max)
 		return -E2BIG;
 	out[n++] = argv[0];
 	if (no_lcores && default_lcores(lcores, sizeof(lcores)) == 0) {
-		out[n++] = (char *)(uintptr_t)"--lcores";
+		out[n++] = (char *)(uintptr_t) "--lcores";
 		out[n++] = lcores;
 	}
 	if (no_huge) {
 		fprintf(stderr, "teampmd: no free huge pages: running with --no-huge\n");
-		out[n++] = (char *)(uintptr_t)"--no-huge";
+		out[n++] = (char *)(uintptr_t) "--no-huge";
 		if (!eal_has(argc, argv, "-m")) {
-			out[n++] = (char *)(uintptr_t)"-m";
-			out[n++] = (char *)(uintptr_t)"512";
+			out[n++] = (char *)(uintptr_t) "-m";
+			out[n++] = (char *)(uintptr_t) "512";
 		}
 	}
 	for (int i = 1; i < argc; i++)

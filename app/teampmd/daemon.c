@@ -35,8 +35,8 @@ select_ports(struct daemon *d, struct error_text *err)
 				continue;
 			if (opt->nb_ports == TP_MAX_MEMBERS) {
 				snprintf(err->text, sizeof(err->text),
-						"more than %d ports; name them by --portlist",
-						TP_MAX_MEMBERS);
+				                "more than %d ports; name them by --portlist",
+				                TP_MAX_MEMBERS);
 				return -E2BIG;
 			}
 			opt->ports[opt->nb_ports++] = port_id;
@@ -45,7 +45,7 @@ select_ports(struct daemon *d, struct error_text *err)
 	for (uint16_t i = 0; i < opt->nb_ports; i++) {
 		if (opt->ports[i] == host) {
 			snprintf(err->text, sizeof(err->text),
-					"port %u is named by both --host and --portlist", host);
+			                "port %u is named by both --host and --portlist", host);
 			return -EINVAL;
 		}
 	}
@@ -69,10 +69,11 @@ pool_size(const struct daemon *d)
 	if (opt->total_num_mbufs == 0)
 		return size;
 	if (opt->total_num_mbufs < size)
-		fprintf(stderr, "teampmd: --total-num-mbufs %u: full queues may take %u: "
-				"%u descriptors, %u ring slots, %u in caches, %u in hand\n",
-				opt->total_num_mbufs, size, need.nb_desc, need.nb_ring,
-				need.nb_cache, need.nb_burst);
+		fprintf(stderr,
+		                "teampmd: --total-num-mbufs %u: full queues may take %u: "
+		                "%u descriptors, %u ring slots, %u in caches, %u in hand\n",
+		                opt->total_num_mbufs, size, need.nb_desc, need.nb_ring,
+		                need.nb_cache, need.nb_burst);
 	return opt->total_num_mbufs;
 }
 
@@ -86,13 +87,12 @@ make_pools(struct daemon *d, struct error_text *err)
 		int node = rte_socket_id_by_idx(i);
 
 		snprintf(name, sizeof(name), "teampmd_%d", node);
-		d->pool[node] = tp_pool_create(
-				name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
+		d->pool[node] = tp_pool_create(name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
 		if (d->pool[node] == NULL)
 			return fail(err, -rte_errno, "mbuf pool");
 		snprintf(name, sizeof(name), "teampmd_seg_%d", node);
 		d->pool_indirect[node] =
-				tp_pool_create(name, size / 4, d->opt.mbcache / 4, 0, node);
+		                tp_pool_create(name, size / 4, d->opt.mbcache / 4, 0, node);
 		if (d->pool_indirect[node] == NULL)
 			return fail(err, -rte_errno, "mbuf pool for segments");
 	}
@@ -102,7 +102,8 @@ make_pools(struct daemon *d, struct error_text *err)
 static int
 make_qsbr(struct daemon *d)
 {
-	d->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(TP_MAX_MEMBERS), RTE_CACHE_LINE_SIZE);
+	d->qsbr = rte_zmalloc(
+	                "qsbr", rte_rcu_qsbr_get_memsize(TP_MAX_MEMBERS), RTE_CACHE_LINE_SIZE);
 	if (d->qsbr == NULL)
 		return -ENOMEM;
 	return rte_rcu_qsbr_init(d->qsbr, TP_MAX_MEMBERS) == 0 ? 0 : -rte_errno;
@@ -151,9 +152,9 @@ daemon_init(struct daemon *d, struct error_text *err)
 	if (rc == 0)
 		rc = control_init(d, err);
 	if (rc == 0 && d->opt.host[0] != '\0')
-		rc = control_set_host(&d->control, d->opt.host, err);
+		rc = op_set_host(d, d->opt.host, err);
 	for (uint16_t i = 0; i < d->opt.nb_ports && rc == 0; i++)
-		rc = control_add(&d->control, d->opt.ports[i], err);
+		rc = op_add(d, d->opt.ports[i], err);
 	return rc;
 }
 

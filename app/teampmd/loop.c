@@ -37,7 +37,8 @@ idle_decide(const struct daemon *d, unsigned int lcore_id)
 {
 	unsigned int nb_cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned int nb_lcores = 1;
-	bool shared = lcore_id != rte_get_main_lcore() && shares_cpu(lcore_id, rte_get_main_lcore());
+	bool shared = lcore_id != rte_get_main_lcore() &&
+	              shares_cpu(lcore_id, rte_get_main_lcore());
 
 	if (d->opt.idle != IDLE_AUTO)
 		return d->opt.idle;
@@ -47,7 +48,8 @@ idle_decide(const struct daemon *d, unsigned int lcore_id)
 		if (!s->used)
 			continue;
 		nb_lcores++;
-		if (d->worker[i].lcore_id != lcore_id && shares_cpu(lcore_id, d->worker[i].lcore_id))
+		if (d->worker[i].lcore_id != lcore_id &&
+		                shares_cpu(lcore_id, d->worker[i].lcore_id))
 			shared = true;
 	}
 	/* With a lcore on every CPU nobody else, the kernel's network stack included, would run. */

@@ -89,7 +89,7 @@ main(int argc, char **argv)
 	used = rte_eal_init(eal_argc, eal_argv);
 	if (used < 0) {
 		fprintf(stderr, "teampmd: EAL did not start: %s; see its messages above\n",
-				rte_strerror(rte_errno));
+		                rte_strerror(rte_errno));
 		return EXIT_FAILURE;
 	}
 	/* EAL installs none of its own, but vdevs may have. */

@@ -15,9 +15,9 @@
 /* Everything egress can make use of; what a port lacks is done in software. */
 #define PORT_TX_OFFLOADS                                                                           \
 	(RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT |                          \
-			RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |             \
-			RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_SCTP_CKSUM |             \
-			RTE_ETH_TX_OFFLOAD_TCP_TSO)
+	                RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |             \
+	                RTE_ETH_TX_OFFLOAD_UDP_CKSUM | RTE_ETH_TX_OFFLOAD_SCTP_CKSUM |             \
+	                RTE_ETH_TX_OFFLOAD_TCP_TSO)
 
 #define PORT_RSS_TYPES (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP)
 
@@ -25,7 +25,7 @@ static int
 fail(struct error_text *err, const struct port *p, int rc, const char *what)
 {
 	snprintf(err->text, sizeof(err->text), "port %u (%s): %s: %s", p->port_id, p->name, what,
-			rte_strerror(-rc));
+	                rte_strerror(-rc));
 	return rc;
 }
 
@@ -76,7 +76,7 @@ port_rss(struct rte_eth_conf *conf, const struct rte_eth_dev_info *info, const u
 
 static void
 port_conf(struct rte_eth_conf *conf, const struct port *p, const struct rte_eth_dev_info *info,
-		const uint8_t *key)
+                const uint8_t *key)
 {
 	memset(conf, 0, sizeof(*conf));
 	conf->txmode.offloads = PORT_TX_OFFLOADS & info->tx_offload_capa;
@@ -85,7 +85,7 @@ port_conf(struct rte_eth_conf *conf, const struct port *p, const struct rte_eth_
 	port_rss(conf, info, key);
 	/* net_tap says that it has this event, and never raises it. */
 	conf->intr_conf.lsc = strcmp(p->driver, "net_tap") != 0 &&
-			      (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
+	                      (*info->dev_flags & RTE_ETH_DEV_INTR_LSC) != 0;
 	conf->intr_conf.rmv = (*info->dev_flags & RTE_ETH_DEV_INTR_RMV) != 0;
 }
 
@@ -148,7 +148,7 @@ port_close(struct port *p, bool close_dev)
 		return;
 	if (!p->removed) {
 		if (p->set_mac_ok && rte_eth_macaddr_get(p->port_id, &now) == 0 &&
-				!rte_is_same_ether_addr(&now, &p->orig_mac))
+		                !rte_is_same_ether_addr(&now, &p->orig_mac))
 			rte_eth_dev_default_mac_addr_set(p->port_id, &p->orig_mac);
 		if (p->mtu != p->orig_mtu)
 			rte_eth_dev_set_mtu(p->port_id, p->orig_mtu);
@@ -202,14 +202,14 @@ port_set_promisc(struct port *p, bool on)
 	if (!on && !p->set_mac_ok)
 		return 0;
 	return on ? rte_eth_promiscuous_enable(p->port_id)
-		  : rte_eth_promiscuous_disable(p->port_id);
+	          : rte_eth_promiscuous_disable(p->port_id);
 }
 
 int
 port_set_mcast(struct port *p, const struct rte_ether_addr *list, uint32_t nb)
 {
 	int rc = rte_eth_dev_set_mc_addr_list(
-			p->port_id, (struct rte_ether_addr *)(uintptr_t)list, nb);
+	                p->port_id, (struct rte_ether_addr *)(uintptr_t)list, nb);
 
 	return rc == -ENOTSUP ? rte_eth_allmulticast_enable(p->port_id) : rc;
 }

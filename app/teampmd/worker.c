@@ -61,7 +61,7 @@ refuse(const struct tp_member *m, const struct rte_mbuf *pkt, const struct tp_pk
 	if (!atomic_load_explicit(&m->collecting, memory_order_relaxed))
 		return TP_DROP_RX_FENCED;
 	if ((accept & (info->flags & TP_PKT_F_MULTICAST ? TP_ACCEPT_MULTICAST
-							: TP_ACCEPT_UNICAST)) == 0)
+	                                                : TP_ACCEPT_UNICAST)) == 0)
 		return TP_DROP_RX_PLACE;
 	if (vlan_refused(m, info))
 		return TP_DROP_RX_VLAN;
@@ -80,13 +80,13 @@ copy_neigh(struct tp_member *m, const struct rte_mbuf *pkt, struct sorted *out)
 
 static void
 classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *info,
-		struct sorted *out)
+                struct sorted *out)
 {
 	enum tp_drop why;
 
 	if (unlikely(info->flags & TP_PKT_F_NEIGH) &&
-			atomic_load_explicit(&m->want_neigh, memory_order_relaxed) &&
-			out->nb_control < TP_BURST_MAX)
+	                atomic_load_explicit(&m->want_neigh, memory_order_relaxed) &&
+	                out->nb_control < TP_BURST_MAX)
 		copy_neigh(m, pkt, out);
 	why = refuse(m, pkt, info);
 	if (likely(why == TP_NB_DROPS) && tp_pkt_rx_to_intent(pkt, info) != 0)
@@ -121,7 +121,7 @@ worker_rx(struct worker *w)
 		tp_host_input(m, out.host, out.nb_host);
 	if (unlikely(out.nb_control > 0))
 		m->ctr.c[TP_C_RX_CTL] += tp_fabric_send(m->fabric->ring[m->id][TP_NODE_CONTROL],
-				out.control, out.nb_control, &m->ctr, TP_DROP_CTL_RING_FULL);
+		                out.control, out.nb_control, &m->ctr, TP_DROP_CTL_RING_FULL);
 	return n;
 }
 
@@ -136,8 +136,7 @@ tp_worker_step(struct worker *w, uint64_t now)
 		n += tp_host_step(m->host, m, now);
 	n += tp_member_transmit(m, w->burst);
 	/* Only this lcore writes it: no locked instruction needed. */
-	atomic_store_explicit(&m->heart,
-			atomic_load_explicit(&m->heart, memory_order_relaxed) + 1,
-			memory_order_relaxed);
+	atomic_store_explicit(&m->heart, atomic_load_explicit(&m->heart, memory_order_relaxed) + 1,
+	                memory_order_relaxed);
 	return n;
 }

@@ -157,14 +157,14 @@ host_leave(struct tp_host *h, struct tp_member *me)
 /* ---- publication --------------------------------------------------------- */
 
 struct tp_dist *
-tp_host_spare(struct tp_host *h)
+tp_host_spare(struct tp_host *h, bool nobody)
 {
 	struct tp_dist *last = atomic_load_explicit(&h->published, memory_order_relaxed);
 
 	if (last == NULL)
 		return h->dist_buf[0];
 	if (tp_host_applied(h) != last->version)
-		return NULL;
+		return nobody ? last : NULL;
 	return last == h->dist_buf[0] ? h->dist_buf[1] : h->dist_buf[0];
 }
 

@@ -178,8 +178,7 @@ struct tp_team {
 	uint64_t rebalance_due; /**< mode load */
 	uint64_t primary_changes;
 	uint64_t primary_since;
-	uint8_t map[TP_MAX_BUCKETS];  /**< target: bucket -> member or TP_MEMBER_NONE */
-	uint8_t rest[TP_MAX_BUCKETS]; /**< mode load: calls for which a bucket is left alone */
+	uint8_t map[TP_MAX_BUCKETS]; /**< target: bucket -> member or TP_MEMBER_NONE */
 };
 
 /** Start with a checked configuration and no members. */
@@ -221,8 +220,7 @@ uint8_t tp_team_elect(const struct tp_team *team);
  * @param actual [nb_buckets] where the holder sends each bucket now: as long as it is not idle, a
  *   bucket stays where it was. Moves that were not done by the next call are given up, and such
  *   buckets are left alone for a while. NULL: all moves are done at once
- *   (call only when the holder has applied the last distribution, or with NULL)
- * @return moves made in team->map; TP_TEAM_ACT_DIST is pending if there were any
+ * @return buckets whose place in team->map changed (TP_TEAM_ACT_DIST is then pending)
  */
 uint32_t tp_team_rebalance(
                 struct tp_team *team, const uint64_t *bytes, const uint8_t *actual, uint64_t now);
@@ -320,8 +318,9 @@ struct tp_member {
 	_Atomic uint32_t port_req;                          /**< see TP_PORT_HALT */
 	_Atomic uint8_t rx_accept;                          /**< enum tp_accept */
 	_Atomic bool collecting;
-	_Atomic bool fenced; /**< stop touching shared state */
-	uint8_t id;          /**< index in the team */
+	_Atomic bool want_neigh;               /**< control wants copies of ARP and ND frames */
+	_Atomic(const uint64_t *) vlan_filter; /**< [64] bitmap of accepted VLANs; NULL: all */
+	uint8_t id;                            /**< index in the team */
 	uint16_t port_id;
 	int socket_id;
 	unsigned int lcore_id;
@@ -351,21 +350,21 @@ struct tp_host;
 
 /** Where the host port stands; a copy for `show`. */
 struct tp_host_info {
-	uint16_t port_id;	/**< RTE_MAX_ETHPORTS: none */
-	uint32_t version;	/**< distribution in force */
-	uint32_t published;	/**< distribution that control last published */
-	uint32_t nb_stash;	/**< frames taken back and not yet handed out */
-	uint32_t nb_lazy;	/**< buckets that wait to be idle before they move */
+	uint16_t port_id;   /**< RTE_MAX_ETHPORTS: none */
+	uint32_t version;   /**< distribution in force */
+	uint32_t published; /**< distribution that control last published */
+	uint32_t nb_stash;  /**< frames taken back and not yet handed out */
+	uint32_t nb_lazy;   /**< buckets that wait to be idle before they move */
 	uint32_t guard_epoch;
-	uint8_t holder;		/**< member inside right now, or TP_MEMBER_NONE */
+	uint8_t holder; /**< member inside right now, or TP_MEMBER_NONE */
 };
 
 /** @param fabric rings to and from TP_NODE_HOST are its
  * @param ring_size of those rings; bounds the stash
  * @return NULL with rte_errno
  */
-struct tp_host *tp_host_create(struct tp_fabric *fabric, uint32_t ring_size, uint16_t burst,
-		int socket_id);
+struct tp_host *tp_host_create(
+                struct tp_fabric *fabric, uint32_t ring_size, uint16_t burst, int socket_id);
 /** Frees what is still in the stash. No worker may run. */
 void tp_host_free(struct tp_host *host);
 
@@ -378,7 +377,7 @@ void tp_host_set_member(struct tp_host *host, uint8_t id, struct tp_member *memb
  * tp_host_raise() done, tp_host_idle() seen, no new role written.
  */
 int tp_host_set_port(struct tp_host *host, uint16_t port_id, uint64_t tx_offloads,
-		struct rte_mempool *pool, struct rte_mempool *pool_indirect);
+                struct rte_mempool *pool, struct rte_mempool *pool_indirect);
 
 /** Take the host port from whoever has it: the present epoch ends (protocols, hand-over).
  * Control. @return the new epoch, for the next primary's role word
@@ -391,8 +390,11 @@ bool tp_host_idle(const struct tp_host *host);
  */
 bool tp_host_evict(struct tp_host *host, uint8_t member);
 
-/** A snapshot that may be filled and published, or NULL while the last one is not applied yet. */
-struct tp_dist *tp_host_spare(struct tp_host *host);
+/** A snapshot that may be filled and published, or NULL while the last one is not applied yet.
+ * @param nobody no member has the present epoch and tp_host_idle() was seen: then the last one
+ *   may be written over
+ */
+struct tp_dist *tp_host_spare(struct tp_host *host, bool nobody);
 /** Publish a filled snapshot (from tp_host_spare()). Control; release order. */
 void tp_host_publish(struct tp_host *host, struct tp_dist *dist);
 /** Version that the holder distributes by; acquire order. Any thread. */

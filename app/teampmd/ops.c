@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Operations on the team: straight-line code on the caller's thread, see app.h. */
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_errno.h>
+
+#include "control_int.h"
+#include "ops_int.h"
+
+/* An operation waits this long for lcores to acknowledge, then says so. */
+#define OP_TIMEOUT_NS (2 * TP_NS_PER_S)
+#define OP_POLL_US 200
+
+int
+op_fail(struct error_text *err, int rc, const char *what)
+{
+	snprintf(err->text, sizeof(err->text), "%s: %s", what, rte_strerror(-rc));
+	return rc;
+}
+
+int
+op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
+{
+	uint64_t deadline = tp_clock_now() + OP_TIMEOUT_NS;
+
+	while (!control_call(&d->control, done, arg)) {
+		if (tp_clock_now() > deadline)
+			return -ETIMEDOUT;
+		if (d->pump != NULL)
+			d->pump(d);
+		else if (!atomic_load(&d->control_runs))
+			return 0; /* before the loops start nobody holds anything */
+		else
+			usleep(OP_POLL_US);
+	}
+	return 0;
+}
+
+/* ---- start and stop ----------------------------------------------------------- */
+
+static int
+enable_all(struct control *c, void *arg)
+{
+	bool on = *(const bool *)arg;
+	uint64_t now = tp_clock_now();
+
+	c->running = on;
+	FOREACH_SLOT(c, s)
+	tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
+	control_event(c, now, on ? "start" : "stop");
+	return 0;
+}
+
+int
+op_start(struct daemon *d, struct error_text *err)
+{
+	bool on = true;
+
+	if (d->control.running) {
+		snprintf(err->text, sizeof(err->text), "already started");
+		return -EALREADY;
+	}
+	return control_call(&d->control, enable_all, &on);
+}
+
+/* Nothing waits between host port and members: the rings are empty and nobody is inside. */
+static int
+rings_empty(struct control *c, void *arg)
+{
+	(void)arg;
+	if (!tp_host_idle(c->daemon->host))
+		return 0;
+	FOREACH_SLOT(c, s)
+	{
+		struct rte_ring *ring = c->daemon->fabric->ring[TP_NODE_HOST][slot_id(c, s)];
+
+		if (!s->parked && !rte_ring_empty(ring))
+			return 0;
+	}
+	return 1;
+}
+
+int
+op_stop(struct daemon *d, struct error_text *err)
+{
+	bool on = false;
+
+	if (!d->control.running) {
+		snprintf(err->text, sizeof(err->text), "already stopped");
+		return -EALREADY;
+	}
+	control_call(&d->control, enable_all, &on);
+	/* Ports that no longer take frames keep theirs; they are freed with the rings. */
+	op_wait(d, rings_empty, NULL);
+	return 0;
+}
+
+/* ---- quiesce one port --------------------------------------------------------- */
+
+struct quiesce {
+	uint8_t member;
+	bool halt;
+	bool wanted;
+	uint32_t version; /**< distribution without this member */
+};
+
+static int
+disable_one(struct control *c, void *arg)
+{
+	struct quiesce *q = arg;
+	struct slot *s = &c->slot[q->member];
+
+	s->wanted = q->wanted;
+	tp_team_enable(&c->team, q->member, c->running && q->wanted && !s->forced_down,
+	                tp_clock_now());
+	return 0;
+}
+
+/* The member has no role and no bucket any more, as far as anyone could act on it. */
+static int
+left_out(struct control *c, void *arg)
+{
+	struct quiesce *q = arg;
+	struct tp_host_info info;
+
+	if (c->primary == q->member || c->dist_dirty)
+		return 0;
+	if (c->primary == TP_MEMBER_NONE)
+		return tp_host_idle(c->daemon->host);
+	tp_host_info(c->daemon->host, &info);
+	return info.version == info.published;
+}
+
+static int
+halt_one(struct control *c, void *arg)
+{
+	struct quiesce *q = arg;
+	struct slot *s = &c->slot[q->member];
+
+	/* A parked port stays left alone until its link is back. */
+	if (q->halt || !s->parked)
+		control_halt(s, q->halt);
+	return 0;
+}
+
+static int
+is_halted(struct control *c, void *arg)
+{
+	return control_halted(&c->slot[((struct quiesce *)arg)->member]);
+}
+
+int
+op_quiesce(struct daemon *d, uint8_t member, struct error_text *err)
+{
+	struct quiesce q = { .member = member, .halt = true, .wanted = false };
+	int rc;
+
+	control_call(&d->control, disable_one, &q);
+	rc = op_wait(d, left_out, &q);
+	if (rc == 0) {
+		control_call(&d->control, halt_one, &q);
+		rc = op_wait(d, is_halted, &q);
+	}
+	if (rc != 0)
+		snprintf(err->text, sizeof(err->text),
+		                "port %u: its lcore did not let go of it within %u ms",
+		                d->control.slot[member].port.port_id,
+		                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_MS));
+	return rc;
+}
+
+void
+op_resume(struct daemon *d, uint8_t member)
+{
+	struct quiesce q = { .member = member, .halt = false, .wanted = true };
+
+	control_call(&d->control, halt_one, &q);
+	control_call(&d->control, disable_one, &q);
+}
+
+/* The host port: end the epoch, give no new one, wait until nobody is inside. */
+static int
+evict_all(struct control *c, void *arg)
+{
+	(void)arg;
+	control_hand_over(c, TP_MEMBER_NONE);
+	return 0;
+}
+
+static int
+host_idle(struct control *c, void *arg)
+{
+	(void)arg;
+	return tp_host_idle(c->daemon->host);
+}
+
+static int
+readmit(struct control *c, void *arg)
+{
+	(void)arg;
+	control_hand_over(c, c->primary);
+	return 0;
+}
+
+int
+op_quiesce_host(struct daemon *d, struct error_text *err)
+{
+	int rc;
+
+	control_call(&d->control, evict_all, NULL);
+	rc = op_wait(d, host_idle, NULL);
+	if (rc != 0)
+		snprintf(err->text, sizeof(err->text), "host port: its lcore did not let go of it");
+	return rc;
+}
+
+void
+op_resume_host(struct daemon *d)
+{
+	control_call(&d->control, readmit, NULL);
+}
+
+/* ---- knobs --------------------------------------------------------------------- */
+
+struct conf_change {
+	const struct tp_team_conf *conf;
+	struct tp_flow *flow;
+};
+
+static int
+change_conf(struct control *c, void *arg)
+{
+	struct conf_change *ch = arg;
+	int rc;
+
+	if (ch->flow != NULL && c->nb_retired == RTE_DIM(c->retired))
+		return -EBUSY;
+	rc = tp_team_set_conf(&c->team, ch->conf, tp_clock_now());
+	if (rc == 0 && ch->flow != NULL) {
+		c->retired[c->nb_retired++] = c->flow;
+		c->flow = ch->flow;
+		c->dist_dirty = true;
+	}
+	return rc;
+}
+
+int
+op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err)
+{
+	struct conf_change ch = { .conf = conf };
+	int rc;
+
+	if (tp_team_conf_check(conf, err->text, sizeof(err->text)) != 0)
+		return -EINVAL;
+	if (memcmp(&conf->flow, &d->control.team.conf.flow, sizeof(conf->flow)) != 0) {
+		ch.flow = tp_flow_create(&conf->flow, rte_socket_id());
+		if (ch.flow == NULL)
+			return op_fail(err, -rte_errno, "hash function");
+	}
+	rc = control_call(&d->control, change_conf, &ch);
+	if (rc != 0) {
+		tp_flow_free(ch.flow);
+		return op_fail(err, rc, "team");
+	}
+	return 0;
+}
+
+struct member_change {
+	uint8_t member;
+	const struct tp_member_conf *conf;
+	const struct tp_link_conf *link;
+	bool up;
+};
+
+static int
+change_member(struct control *c, void *arg)
+{
+	struct member_change *ch = arg;
+
+	return tp_team_set_member(&c->team, ch->member, ch->conf, tp_clock_now());
+}
+
+int
+op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
+                struct error_text *err)
+{
+	struct member_change ch = { .member = member, .conf = conf };
+	int rc;
+
+	if (tp_member_conf_check(conf, err->text, sizeof(err->text)) != 0)
+		return -EINVAL;
+	rc = control_call(&d->control, change_member, &ch);
+	return rc == 0 ? 0 : op_fail(err, rc, "member");
+}
+
+static int
+force_link(struct control *c, void *arg)
+{
+	struct member_change *ch = arg;
+	struct slot *s = &c->slot[ch->member];
+	uint64_t now = tp_clock_now();
+
+	s->forced_down = !ch->up;
+	tp_team_enable(&c->team, ch->member, c->running && s->wanted && ch->up, now);
+	control_event(c, now, "port %u set link-%s", s->port.port_id, ch->up ? "up" : "down");
+	return 0;
+}
+
+int
+op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err)
+{
+	struct member_change ch = { .member = member, .up = up };
+	struct quiesce q = { .member = member };
+	struct slot *s = &d->control.slot[member];
+	int rc;
+
+	/* First the port, when it is to come up; last, when it goes, so that it is drained. */
+	if (up) {
+		rc = rte_eth_dev_set_link_up(s->port.port_id);
+		if (rc != 0 && rc != -ENOTSUP)
+			return op_fail(err, rc, "link-up");
+		return control_call(&d->control, force_link, &ch);
+	}
+	control_call(&d->control, force_link, &ch);
+	op_wait(d, left_out, &q);
+	rc = rte_eth_dev_set_link_down(s->port.port_id);
+	return rc == 0 || rc == -ENOTSUP ? 0 : op_fail(err, rc, "link-down");
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/** What operations share. All on the thread that runs the operation. */
+#ifndef OPS_INT_H
+#define OPS_INT_H
+
+#include "app.h"
+
+/** Fill err with "what: reason". @return rc */
+int op_fail(struct error_text *err, int rc, const char *what);
+/** Ask control until done() returns true. @return 0 or -ETIMEDOUT */
+int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
+/** Take a member out of the distribution and make its lcore leave the port alone. */
+int op_quiesce(struct daemon *d, uint8_t member, struct error_text *err);
+/** The other way. */
+void op_resume(struct daemon *d, uint8_t member);
+/** Make whoever serves the host port leave it, until op_resume_host(). */
+int op_quiesce_host(struct daemon *d, struct error_text *err);
+void op_resume_host(struct daemon *d);
+
+#endif
