@@ -142,6 +142,9 @@ host_enter(struct tp_host *h, struct tp_member *me)
 	uint64_t role = atomic_load_explicit(&me->role, memory_order_relaxed);
 	uint64_t word = atomic_load_explicit(&h->guard, memory_order_relaxed);
 
+	/* Secondaries' words carry the epoch too, and the turn may have begun under an older word. */
+	if ((role & TP_ROLE_PRIMARY) == 0)
+		return false;
 	if ((word & TP_GUARD_BUSY) != 0 || TP_ROLE_EPOCH(word) != TP_ROLE_EPOCH(role))
 		return false;
 	return atomic_compare_exchange_strong_explicit(&h->guard, &word,
