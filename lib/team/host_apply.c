@@ -127,7 +127,7 @@ host_adopt_map(struct tp_host *h, const struct tp_dist *next, uint64_t now)
 	h->lazy_next = 0;
 }
 
-/* Has the old member sent all that was on its ring when the bucket was found idle? */
+/* Has the old member given its port all that was on its ring up to the mark? */
 static bool
 lazy_passed(struct tp_host *h, const struct host_lazy *lz, uint8_t old)
 {
@@ -145,20 +145,27 @@ lazy_passed(struct tp_host *h, const struct host_lazy *lz, uint8_t old)
 	return passed;
 }
 
+/* The skew counts from when the ring had run past the last frame: behind a port that is slow just
+ * now a frame may wait on the ring for longer than the skew, and then still be in the port's
+ * descriptors when the next one leaves by the new member (tests/model, MUT_SKEW_FROM_READ).
+ */
 static bool
 lazy_try(struct tp_host *h, struct host_lazy *lz, uint64_t now)
 {
+	uint64_t seen = h->seen_ns[lz->bucket];
 	uint8_t old = h->map[lz->bucket];
 
-	if (now < h->seen_ns[lz->bucket] + h->dist->skew_ns) {
-		lz->armed = false;
-		return false;
-	}
-	if (!lz->armed) {
+	if (!lz->armed || lz->seen_ns != seen) {
+		lz->armed = now > seen; /* else this turn may still add a frame at the same time */
+		lz->seen_ns = seen;
 		lz->mark = host_ring(h, old)->prod.tail;
-		lz->armed = true;
+		lz->passed_ns = TP_NEVER;
 	}
-	if (!lazy_passed(h, lz, old))
+	if (!lz->armed)
+		return false;
+	if (lz->passed_ns == TP_NEVER && lazy_passed(h, lz, old))
+		lz->passed_ns = now;
+	if (lz->passed_ns == TP_NEVER || now < lz->passed_ns + h->dist->skew_ns)
 		return false;
 	h->map[lz->bucket] = h->dist->map[lz->bucket];
 	return true;

@@ -11,11 +11,13 @@
 
 #include "tp_team.h"
 
-/** A bucket that is to move once it has been idle and its old ring has run past it. */
+/** A bucket that is to move once its last frame has left the old ring for longer than the skew. */
 struct host_lazy {
 	uint32_t bucket;
-	uint32_t mark; /**< producer position of the old member's ring when it was found idle */
-	bool armed;    /**< mark is valid */
+	uint32_t mark;      /**< producer position of the old ring behind the last frame */
+	uint64_t seen_ns;   /**< that frame's time */
+	uint64_t passed_ns; /**< when the old ring had run past mark; TP_NEVER: not yet */
+	bool armed;         /**< all but bucket are valid */
 };
 
 /** Frames taken back: a double-ended queue, oldest at head. */
