@@ -38,7 +38,7 @@ enum tp_l3 {
 #define TP_PKT_F_FRAG 0x0020       /**< IP fragment, the first one included: no ports */
 #define TP_PKT_F_BAD 0x0040        /**< truncated or lying header below what is reported */
 #define TP_PKT_F_LINK_LOCAL 0x0080 /**< destination 01-80-C2-00-00-0X (IEEE 802.1Q 8.6.3) */
-#define TP_PKT_F_L4 0x0100         /**< l4_off is valid and the L4 header is whole */
+#define TP_PKT_F_L4 0x0100         /**< the L4 header at l4_off is whole */
 #define TP_PKT_F_NEIGH 0x0200      /**< ARP, or ICMPv6 types 133..137 (ND) */
 #define TP_PKT_F_GROUP 0x0400      /**< IGMP, or ICMPv6 MLD (130..132, 143) */
 #define TP_PKT_F_ROUTED 0x0800     /**< IPv6 routing header that names a later destination */
@@ -49,7 +49,9 @@ struct tp_pkt_info {
 	uint8_t l3;              /**< enum tp_l3 */
 	uint8_t l4_proto;        /**< IANA protocol number after extension headers; 0 unknown */
 	uint16_t l3_off;         /**< network header; also the length of Ethernet and tags */
-	uint16_t l4_off;         /**< transport header, when TP_PKT_F_L4 */
+	uint16_t l4_off;         /**< transport header; whole when TP_PKT_F_L4, else only as much
+				  * of it as lies before end_off; valid when l4_proto is not 0 and
+				  * the packet is no TP_PKT_F_FRAG */
 	uint16_t data_off;       /**< first byte behind the transport header, when TP_PKT_F_L4 */
 	uint16_t end_off;        /**< end of the packet by its IP length; padding lies behind it.
 				  * At most 65535, also when the packet is longer */

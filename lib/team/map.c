@@ -148,12 +148,15 @@ uint32_t
 team_map_take(struct tp_team *team, uint8_t member)
 {
 	struct shares s;
-	uint32_t moved = 0;
+	uint32_t moved = 0, sum = 0, fair;
 
 	get_shares(team, &s);
 	if (s.weight[member] == 0)
 		return 0;
-	while (try_move(team, &s, best_donor(&s, member), member))
+	for (uint8_t i = 0; i < s.nb_members; i++)
+		sum += s.weight[i];
+	fair = (team->conf.nb_buckets * s.weight[member] + sum - 1) / sum;
+	while (s.count[member] < fair && try_move(team, &s, best_donor(&s, member), member))
 		moved++;
 	return moved;
 }

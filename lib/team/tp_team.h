@@ -178,7 +178,8 @@ struct tp_team {
 	uint64_t rebalance_due; /**< mode load */
 	uint64_t primary_changes;
 	uint64_t primary_since;
-	uint8_t map[TP_MAX_BUCKETS]; /**< target: bucket -> member or TP_MEMBER_NONE */
+	uint8_t map[TP_MAX_BUCKETS];  /**< target: bucket -> member or TP_MEMBER_NONE */
+	uint8_t rest[TP_MAX_BUCKETS]; /**< mode load: calls for which a bucket is left alone */
 };
 
 /** Start with a checked configuration and no members. */
@@ -220,7 +221,8 @@ uint8_t tp_team_elect(const struct tp_team *team);
  * @param actual [nb_buckets] where the holder sends each bucket now: as long as it is not idle, a
  *   bucket stays where it was. Moves that were not done by the next call are given up, and such
  *   buckets are left alone for a while. NULL: all moves are done at once
- * @return buckets whose place in team->map changed (TP_TEAM_ACT_DIST is then pending)
+ *   (call only when the holder has applied the last distribution, or with NULL)
+ * @return moves made in team->map; TP_TEAM_ACT_DIST is pending if there were any
  */
 uint32_t tp_team_rebalance(
                 struct tp_team *team, const uint64_t *bytes, const uint8_t *actual, uint64_t now);

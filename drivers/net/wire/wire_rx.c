@@ -97,8 +97,7 @@ wire_next_due(const struct wire_dir *d)
 	uint32_t n = rte_ring_count(d->air);
 
 	/* In and out again: only the calling thread is at work. */
-	for (uint32_t i = 0; i < n; i++) {
-		rte_ring_sc_dequeue(d->air, (void **)&m);
+	while (n-- > 0 && rte_ring_sc_dequeue(d->air, (void **)&m) == 0) {
 		next = RTE_MIN(next, wire_stamp(m)->due);
 		rte_ring_sp_enqueue(d->air, m);
 	}
