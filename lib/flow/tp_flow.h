@@ -72,8 +72,8 @@ const struct tp_flow_conf *tp_flow_conf(const struct tp_flow *flow);
  * @param pkts [nb_pkts] borrowed, nb_pkts <= TP_BURST_MAX
  * @param hash [TP_BURST_MAX] out: host order; Toeplitz of the tuple is bit-exact with
  *   rte_softrss_be. All of the array may be overwritten.
- * @return bit i set: frame i is one that control may want to see (ARP, ICMPv6, IGMP, slow
- *   protocols), or was not plain IPv4/IPv6 and took the scalar path
+ * @return bit i set: frame i is one that control may want to see: IGMP, ICMPv6, or neither
+ *   IPv4 nor IPv6 (ARP, slow protocols, LLDP, ...)
  */
 uint64_t tp_flow_hash_burst(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
                 uint32_t *hash);

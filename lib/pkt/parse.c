@@ -178,6 +178,7 @@ parse_l4(const struct reader *r, struct tp_pkt_info *info, uint32_t off)
 {
 	uint32_t len;
 
+	info->l4_off = off;
 	switch (info->l4_proto) {
 	case IPPROTO_TCP:
 		len = tcp_len(r, off);
@@ -205,7 +206,6 @@ parse_l4(const struct reader *r, struct tp_pkt_info *info, uint32_t off)
 		return;
 	}
 	info->flags |= TP_PKT_F_L4;
-	info->l4_off = off;
 	info->data_off = off + len;
 }
 

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Making a hash ready, and the choice of vector unit: by CPUID, once. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "flow_int.h"
+
+const uint8_t tp_flow_key_default[TP_FLOW_KEY_LEN] = {
+	0x6d,
+	0x5a,
+	0x56,
+	0xda,
+	0x25,
+	0x5b,
+	0x0e,
+	0xc2,
+	0x41,
+	0x67,
+	0x25,
+	0x3d,
+	0x43,
+	0xa3, //
+	0x8f,
+	0xb0,
+	0xd0,
+	0xca,
+	0x2b,
+	0xcb,
+	0xae,
+	0x7b,
+	0x30,
+	0xb4,
+	0x77,
+	0xcb,
+	0x2d,
+	0xa3, //
+	0x80,
+	0x30,
+	0xf2,
+	0x0c,
+	0x6a,
+	0x42,
+	0xb7,
+	0x3b,
+	0xbe,
+	0xac,
+	0x01,
+	0xfa,
+};
+
+static bool
+has_scalar(void)
+{
+	return true;
+}
+
+/* What a vector unit brings. */
+struct flow_isa {
+	const char *name;
+	bool (*supported)(void);
+	flow_burst_fn burst[TP_FLOW_NB_FNS];
+	flow_tuples_fn tuples[TP_FLOW_NB_FNS];
+};
+
+static const struct flow_isa isas[TP_FLOW_NB_ISAS] = {
+	[TP_FLOW_ISA_SCALAR] = {
+		.name = "scalar",
+		.supported = has_scalar,
+		.burst = { flow_burst_scalar, flow_burst_scalar },
+		.tuples = { flow_toeplitz_scalar, flow_crc32c_scalar },
+	},
+	[TP_FLOW_ISA_SSE42] = { .name = "sse42" },
+	[TP_FLOW_ISA_AVX2] = { .name = "avx2" },
+	[TP_FLOW_ISA_AVX512] = { .name = "avx512" },
+};
+
+static const char *const policy_names[TP_FLOW_NB_POLICIES] = {
+	[TP_FLOW_L34] = "l34",
+	[TP_FLOW_L23] = "l23",
+	[TP_FLOW_L2] = "l2",
+	[TP_FLOW_DST] = "dst",
+	[TP_FLOW_VLAN_SRCMAC] = "vlan+srcmac",
+	[TP_FLOW_FC] = "fc",
+};
+
+static const char *const fn_names[TP_FLOW_NB_FNS] = {
+	[TP_FLOW_TOEPLITZ] = "toeplitz",
+	[TP_FLOW_CRC32C] = "crc32c",
+};
+
+static bool
+isa_supported(unsigned int isa)
+{
+	return isas[isa].supported != NULL && isas[isa].supported();
+}
+
+static uint8_t
+best_isa(void)
+{
+	unsigned int isa = TP_FLOW_NB_ISAS - 1;
+
+	while (!isa_supported(isa))
+		isa--;
+	return isa;
+}
+
+static int
+check(const struct tp_flow_conf *conf)
+{
+	if (conf->policy >= TP_FLOW_NB_POLICIES || conf->fn >= TP_FLOW_NB_FNS ||
+	                conf->isa > TP_FLOW_ISA_BEST)
+		return EINVAL;
+	if (conf->isa != TP_FLOW_ISA_BEST && !isa_supported(conf->isa))
+		return ENOTSUP;
+	return 0;
+}
+
+struct tp_flow *
+tp_flow_create(const struct tp_flow_conf *conf, int socket_id)
+{
+	struct tp_flow *flow;
+	int rc = check(conf);
+
+	if (rc != 0) {
+		rte_errno = rc;
+		return NULL;
+	}
+	flow = rte_zmalloc_socket("tp_flow", sizeof(*flow), RTE_CACHE_LINE_SIZE, socket_id);
+	if (flow == NULL) {
+		rte_errno = ENOMEM;
+		return NULL;
+	}
+	flow->conf = *conf;
+	if (conf->isa == TP_FLOW_ISA_BEST)
+		flow->conf.isa = best_isa();
+	flow->burst = isas[flow->conf.isa].burst[conf->fn];
+	flow->tuples = isas[flow->conf.isa].tuples[conf->fn];
+	if (conf->fn == TP_FLOW_TOEPLITZ)
+		flow_toeplitz_tables(flow);
+	else
+		flow_crc32c_tables(flow);
+	return flow;
+}
+
+void
+tp_flow_free(struct tp_flow *flow)
+{
+	rte_free(flow);
+}
+
+const struct tp_flow_conf *
+tp_flow_conf(const struct tp_flow *flow)
+{
+	return &flow->conf;
+}
+
+uint64_t
+tp_flow_hash_burst(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
+                uint32_t *hash)
+{
+	return flow->burst(flow, pkts, nb_pkts, hash);
+}
+
+void
+tp_flow_hash_tuples(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
+                uint32_t *hash)
+{
+	flow->tuples(flow, tuples, len, nb, hash);
+}
+
+uint32_t
+flow_hash_tuple(const struct tp_flow *flow, const uint8_t *tuple, uint16_t len)
+{
+	uint32_t hash;
+
+	if (flow->conf.fn == TP_FLOW_TOEPLITZ)
+		flow_toeplitz_scalar(flow, tuple, len, 1, &hash);
+	else
+		flow_crc32c_scalar(flow, tuple, len, 1, &hash);
+	return hash;
+}
+
+/* ---- names ----------------------------------------------------------------- */
+
+const char *
+tp_flow_policy_name(enum tp_flow_policy policy)
+{
+	return policy < TP_FLOW_NB_POLICIES ? policy_names[policy] : NULL;
+}
+
+const char *
+tp_flow_fn_name(enum tp_flow_fn fn)
+{
+	return fn < TP_FLOW_NB_FNS ? fn_names[fn] : NULL;
+}
+
+const char *
+tp_flow_isa_name(enum tp_flow_isa isa)
+{
+	return isa < TP_FLOW_NB_ISAS ? isas[isa].name : NULL;
+}
+
+static int
+find_name(const char *const *names, int nb, const char *name)
+{
+	for (int i = 0; i < nb; i++)
+		if (strcmp(names[i], name) == 0)
+			return i;
+	return -EINVAL;
+}
+
+int
+tp_flow_policy_parse(const char *name)
+{
+	return find_name(policy_names, TP_FLOW_NB_POLICIES, name);
+}
+
+int
+tp_flow_fn_parse(const char *name)
+{
+	return find_name(fn_names, TP_FLOW_NB_FNS, name);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Inside lib/flow: what the vector units share.
+ *
+ * A frame is hashed as a tuple, a byte string in wire order that its policy puts together
+ * (tuple.c is the definition; the kernels agree with it bit by bit):
+ *
+ *	L34		source IP, destination IP, source port, destination port (or zeros)
+ *	L23		source IP, destination IP, destination MAC, source MAC
+ *	DST		destination IP; in FCoE a zero byte and D_ID
+ *	VLAN_SRCMAC	VLAN id (zero without a tag), source MAC
+ *	FC		zero, S_ID, zero, D_ID, OX_ID, zero, zero; as L34 without FCoE
+ *	L2, others	destination MAC, source MAC, EtherType (zero for a length), zero, zero
+ */
+#ifndef FLOW_INT_H
+#define FLOW_INT_H
+
+#include "tp_flow.h"
+#include "tp_pkt.h"
+
+/* The longest: L23 over IPv6. Byte 40 and those behind it see the key repeated. */
+#define FLOW_TUPLE_MAX 44
+/* Toeplitz windows: byte j of a tuple meets key bits 8j..8j+38. */
+#define FLOW_NB_WINDOWS (FLOW_TUPLE_MAX + 3)
+
+typedef uint64_t (*flow_burst_fn)(const struct tp_flow *flow, struct rte_mbuf **pkts,
+                uint16_t nb_pkts, uint32_t *hash);
+typedef void (*flow_tuples_fn)(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
+                uint16_t nb, uint32_t *hash);
+
+struct tp_flow {
+	struct tp_flow_conf conf;
+	flow_burst_fn burst;
+	flow_tuples_fn tuples;
+	/* Toeplitz: table[j][b] is what byte j adds to the hash when it has value b.
+	 * CRC32C: table[0][b] is the remainder of b, for CPUs without the instruction.
+	 */
+	uint32_t table[FLOW_TUPLE_MAX][256];
+};
+
+/* ---- flow.c ---------------------------------------------------------------- */
+
+/* Hash one tuple by whichever function is configured, on any CPU. */
+uint32_t flow_hash_tuple(const struct tp_flow *flow, const uint8_t *tuple, uint16_t len);
+
+/* ---- tuple.c --------------------------------------------------------------- */
+
+/* Put a frame's tuple together.
+ * @param tuple [FLOW_TUPLE_MAX] out
+ * @return its length
+ */
+uint16_t flow_tuple(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t *tuple);
+
+/* Parse and hash one frame of any kind: what each kernel does with frames that are too odd
+ * for it.
+ * @return whether control may want to see it
+ */
+bool flow_hash_one(const struct tp_flow *flow, const struct rte_mbuf *m, uint32_t *hash);
+
+/* ---- scalar.c -------------------------------------------------------------- */
+
+/* Fill flow->table for flow->conf. */
+void flow_toeplitz_tables(struct tp_flow *flow);
+void flow_crc32c_tables(struct tp_flow *flow);
+
+uint64_t flow_burst_scalar(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
+                uint32_t *hash);
+void flow_toeplitz_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
+                uint16_t nb, uint32_t *hash);
+void flow_crc32c_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
+                uint16_t nb, uint32_t *hash);
+
+#endif

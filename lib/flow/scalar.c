@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Hashes for any CPU, and the reference that the vector kernels are held against. */
+
+#include "flow_int.h"
+
+#define CRC32C_POLY_REFLECTED UINT32_C(0x82f63b78)
+
+/* ---- Toeplitz (Microsoft RSS) ---------------------------------------------- */
+
+/* 32 bits of the key from bit `pos` on; the key repeats behind its end. */
+static uint32_t
+key_bits(const uint8_t *key, unsigned int pos)
+{
+	uint64_t bits = 0;
+
+	for (unsigned int i = 0; i < 5; i++)
+		bits = bits << 8 | key[(pos / 8 + i) % TP_FLOW_KEY_LEN];
+	return (uint32_t)(bits >> (8 - pos % 8));
+}
+
+void
+flow_toeplitz_tables(struct tp_flow *flow)
+{
+	for (unsigned int j = 0; j < FLOW_TUPLE_MAX; j++) {
+		uint32_t *t = flow->table[j];
+
+		t[0] = 0;
+		for (unsigned int bit = 0; bit < 8; bit++)
+			t[0x80 >> bit] = key_bits(flow->conf.key, 8 * j + bit);
+		/* The hash is linear: the rest are sums of single bits. */
+		for (unsigned int b = 1; b < 256; b++)
+			t[b] = t[b & (b - 1)] ^ t[b & -b];
+	}
+}
+
+void
+flow_toeplitz_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
+                uint32_t *hash)
+{
+	for (uint16_t i = 0; i < nb; i++, tuples += len) {
+		uint32_t h = 0;
+
+		for (uint16_t j = 0; j < len; j++)
+			h ^= flow->table[j][tuples[j]];
+		hash[i] = h;
+	}
+}
+
+/* ---- CRC32C (RFC 3720 B.4) ------------------------------------------------- */
+
+void
+flow_crc32c_tables(struct tp_flow *flow)
+{
+	for (uint32_t b = 0; b < 256; b++) {
+		uint32_t crc = b;
+
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? CRC32C_POLY_REFLECTED : 0);
+		flow->table[0][b] = crc;
+	}
+}
+
+void
+flow_crc32c_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
+                uint32_t *hash)
+{
+	for (uint16_t i = 0; i < nb; i++, tuples += len) {
+		uint32_t crc = UINT32_MAX;
+
+		for (uint16_t j = 0; j < len; j++)
+			crc = crc >> 8 ^ flow->table[0][(uint8_t)crc ^ tuples[j]];
+		hash[i] = ~crc;
+	}
+}
+
+/* ---- frames ---------------------------------------------------------------- */
+
+uint64_t
+flow_burst_scalar(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
+                uint32_t *hash)
+{
+	uint64_t special = 0;
+
+	for (uint16_t i = 0; i < nb_pkts; i++)
+		special |= (uint64_t)flow_hash_one(flow, pkts[i], &hash[i]) << i;
+	return special;
+}
