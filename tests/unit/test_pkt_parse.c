@@ -358,8 +358,8 @@ static const struct sample {
 	{ "udp4", make_udp4, { TP_PKT_F_L4, TP_L3_IPV4, 17, 14, 34, 42 }, 34, 34, 42 },
 	{ "sctp4", make_sctp4, { TP_PKT_F_L4, TP_L3_IPV4, 132, 14, 34, 46 }, 34, 34, 46 },
 	{ "icmp4", make_icmp4, { TP_PKT_F_L4, TP_L3_IPV4, 1, 14, 34, 42 }, 34, 34, 42 },
-	{ "igmp", make_igmp, { TP_PKT_F_GROUP, TP_L3_IPV4, 2, 14 }, 34, 38, 46 },
-	{ "esp4", make_esp4, { 0, TP_L3_IPV4, 50, 14 }, 34, 34, 34 },
+	{ "igmp", make_igmp, { TP_PKT_F_GROUP, TP_L3_IPV4, 2, 14, 38 }, 34, 38, 46 },
+	{ "esp4", make_esp4, { 0, TP_L3_IPV4, 50, 14, 34 }, 34, 34, 34 },
 	{ "first fragment", make_frag4_first, { TP_PKT_F_FRAG, TP_L3_IPV4, 6, 14 }, 34, 34, 34 },
 	{ "last fragment", make_frag4_last, { TP_PKT_F_FRAG, TP_L3_IPV4, 17, 14 }, 34, 34, 34 },
 	{ "DF", make_dont_fragment, { TP_PKT_F_L4, TP_L3_IPV4, 17, 14, 34, 42 }, 34, 34, 42 },
@@ -371,7 +371,7 @@ static const struct sample {
 	                70 },
 	{ "extensions", make_all_ext, { TP_PKT_F_L4, TP_L3_IPV6, 17, 14, 130, 138 }, 54, 130, 138 },
 	{ "fragment6", make_frag6, { TP_PKT_F_FRAG, TP_L3_IPV6, 17, 14 }, 54, 62, 62 },
-	{ "no next header", make_no_next, { 0, TP_L3_IPV6, 59, 14 }, 54, 54, 54 },
+	{ "no next header", make_no_next, { 0, TP_L3_IPV6, 59, 14, 54 }, 54, 54, 54 },
 	{ "tag", make_tag, { TP_PKT_F_VLAN | TP_PKT_F_L4, TP_L3_IPV4, 17, 18, 38, 46, 0, 0x2064 },
 	                38, 38, 46 },
 	{ "qinq", make_qinq,
@@ -442,10 +442,10 @@ truncated(const struct sample *s, struct tp_pkt_info want, uint32_t len)
 	want.end_off = len;
 	if (len < s->l4_need) {
 		want.flags &= ~layer_flags;
-		want.l4_off = want.data_off = 0;
+		want.data_off = 0;
 	}
 	if (len < s->proto_need)
-		want.l4_proto = 0;
+		want.l4_proto = want.l4_off = 0;
 	if (len < s->l3_need)
 		want.l3 = TP_L3_NONE;
 	if (len < 14 + 4u * tags) {
