@@ -54,15 +54,16 @@ random_bytes(uint8_t *to, size_t len)
 static uint32_t
 softrss(const uint8_t *tuple, unsigned int len, const uint8_t *key)
 {
-	uint8_t converted[TP_FLOW_KEY_LEN];
+	uint32_t aligned[TP_FLOW_KEY_LEN / 4], converted[TP_FLOW_KEY_LEN / 4];
 	uint32_t words[V6_LEN / 4];
 
-	rte_convert_rss_key((const uint32_t *)key, (uint32_t *)converted, TP_FLOW_KEY_LEN);
+	memcpy(aligned, key, sizeof(aligned));
+	rte_convert_rss_key(aligned, converted, TP_FLOW_KEY_LEN);
 	for (unsigned int i = 0; i < len / 4; i++) {
 		memcpy(&words[i], tuple + 4 * i, 4);
 		words[i] = rte_be_to_cpu_32(words[i]);
 	}
-	return rte_softrss_be(words, len / 4, converted);
+	return rte_softrss_be(words, len / 4, (const uint8_t *)converted);
 }
 
 /* Bit by bit, as the polynomial is written. */
