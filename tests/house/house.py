@@ -136,6 +136,18 @@ class Docs(unittest.TestCase):
                         self.assertRegex(everything, rf"\b{re.escape(name.rstrip('()'))}\b",
                                          f"{cells[0]}: nothing is called {name}")
 
+    def test_man_page_has_the_options(self):
+        source = (TOP / "app/teampmd/args.c").read_text()
+        table = re.search(r"long_options\[\] = \{(.*?)\n\};", source, re.S).group(1)
+        usage = re.search(r"usage_text\[\] =(.*?);\n", source, re.S).group(1)
+        page = (TOP / "docs/man/teampmd.8.scd").read_text()
+        options = set(re.findall(r'\{ "([a-z-]+)"', table))
+        self.assertGreater(len(options), 10)
+        own = page[page.index("Then:"):page.index("# COMMANDS")]
+        self.assertEqual(options, set(re.findall(r"\*--([a-z-]+)\*", own)))
+        self.assertEqual(options, set(re.findall(r"[ \"]--([a-z-]+)\b", usage))
+                         - {"vdev", "lcores", "file-prefix"})
+
     def test_local_links_lead_somewhere(self):
         for page in [*TOP.glob("*.md"), *TOP.glob("docs/*.md")]:
             for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
