@@ -217,4 +217,54 @@ frame_pad(struct frame *f, uint32_t len)
 		memset(frame_add(f, len - f->len), 0xa5, len - f->len);
 }
 
+/* ---- checking ------------------------------------------------------------------ */
+
+/** One's complement sum (RFC 1071), two bytes at a time, on top of sum. */
+static inline uint16_t
+frame_sum(const uint8_t *p, uint32_t len, uint32_t sum)
+{
+	for (uint32_t i = 0; i < len; i++)
+		sum += i % 2 == 0 ? p[i] << 8 : p[i];
+	while (sum >> 16 != 0)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum;
+}
+
+/** Does the header's checksum hold? */
+static inline int
+frame_ip4_ok(const uint8_t *ip)
+{
+	return frame_sum(ip, (ip[0] & 15) * 4, 0) == 0xffff;
+}
+
+/** Sum of the pseudo header, IPv4 or IPv6 by the version in the header. */
+static inline uint16_t
+frame_pseudo(const uint8_t *ip, uint8_t proto, uint32_t len)
+{
+	if (ip[0] >> 4 == 4)
+		return frame_sum(ip + 12, 8, proto + len);
+	return frame_sum(ip + 8, 32, proto + len);
+}
+
+/** Does the TCP, UDP or ICMPv6 checksum of len bytes at l4 hold? */
+static inline int
+frame_l4_ok(const uint8_t *ip, uint8_t proto, const uint8_t *l4, uint32_t len)
+{
+	return frame_sum(l4, len, frame_pseudo(ip, proto, len)) == 0xffff;
+}
+
+/** CRC32c bit by bit, as SCTP has it (RFC 9260 appendix A). */
+static inline uint32_t
+frame_crc32c(const uint8_t *p, uint32_t len)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (uint32_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc;
+}
+
 #endif
