@@ -127,9 +127,9 @@ na_valid(const struct tp_link *link, const struct rte_ipv6_hdr *ip, const struct
 	uint8_t src[16];
 
 	nd_source(link, src);
-	return ip->hop_limits == ND_HOP_LIMIT && na->type == ND_NA && na->code == 0 &&
-	       (na->flags & ND_SOLICITED) != 0 && na->target[0] != 0xff &&
-	       memcmp(ip->dst_addr, src, sizeof(src)) == 0 &&
+	return ip->payload_len == rte_cpu_to_be_16(len) && ip->hop_limits == ND_HOP_LIMIT &&
+	       na->type == ND_NA && na->code == 0 && (na->flags & ND_SOLICITED) != 0 &&
+	       na->target[0] != 0xff && memcmp(ip->dst_addr, src, sizeof(src)) == 0 &&
 	       options_whole((const uint8_t *)(na + 1), len - sizeof(*na)) &&
 	       rte_ipv6_udptcp_cksum_verify(ip, na) == 0;
 }

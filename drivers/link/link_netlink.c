@@ -82,14 +82,14 @@ on_message(const struct nlmsghdr *nlh, void *arg)
 	/* A bridge announces its ports' departure from it in the same way. */
 	if (nlh->nlmsg_type == RTM_DELLINK && ifi->ifi_family == AF_UNSPEC)
 		gone(link);
-	else if (nlh->nlmsg_type == RTM_NEWLINK)
+	else if (nlh->nlmsg_type == RTM_NEWLINK && !link->netlink.stale)
 		set_flags(link, ifi->ifi_flags);
 	return MNL_CB_OK;
 }
 
 /* @return false when there is nothing more to read */
 static bool
-receive(struct tp_link *link, uint64_t now)
+receive(struct tp_link *link)
 {
 	alignas(struct nlmsghdr) char buf[16384];
 	struct sockaddr_nl from = { 0 };
@@ -104,17 +104,16 @@ receive(struct tp_link *link, uint64_t now)
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
+	if (n < 0 && errno == EINTR)
+		return true;
 	if (n < 0 || (msg.msg_flags & MSG_TRUNC) != 0) {
-		if (n < 0 && errno == EINTR)
-			return true;
-		/* ENOBUFS: the kernel dropped announcements. */
+		/* ENOBUFS: the kernel dropped the newest announcements. */
 		link->stats.resyncs++;
-		resync(link, now);
-		return n < 0 && errno == ENOBUFS;
-	}
-	/* Only the kernel's word counts. */
-	if (from.nl_pid == 0)
+		link->netlink.stale = true;
+	} else if (from.nl_pid == 0) {
+		/* Only the kernel's word counts. */
 		mnl_cb_run(buf, (size_t)n, 0, 0, on_message, link);
+	}
 	return true;
 }
 
@@ -123,10 +122,13 @@ netlink_poll(struct tp_link *link, const struct link_look *look)
 {
 	unsigned int n = 0;
 
-	while (n < MAX_MESSAGES && receive(link, look->now))
+	while (n < MAX_MESSAGES && receive(link))
 		n++;
-	if (look->now >= link->netlink.resync_due)
+	if (link->netlink.stale || look->now >= link->netlink.resync_due)
 		resync(link, look->now);
+	/* What comes into an empty queue is news. */
+	if (n < MAX_MESSAGES)
+		link->netlink.stale = false;
 	link->state[TP_LINK_NETLINK].due = look->now + link->conf.poll_us * TP_NS_PER_US;
 }
 
