@@ -432,4 +432,71 @@ const uint64_t *tp_host_bucket_bytes(const struct tp_host *host);
 const uint8_t *tp_host_map(const struct tp_host *host, uint32_t *nb_buckets);
 void tp_host_info(const struct tp_host *host, struct tp_host_info *info);
 
+/* ==== announcements ====================================================== */
+
+/** What the host uses, learned from what it sends, bounded and aged (10 minutes): addresses, for
+ * gratuitous ARP (RFC 5227) and unsolicited neighbour advertisements (RFC 4861 7.2.6), and
+ * multicast groups, for membership reports, after a failover. Per VLAN; frames with two tags
+ * teach nothing. When full, what was not seen for longest is replaced. Control only.
+ */
+struct tp_announce;
+
+/** Most addresses, and most groups. */
+#define TP_ANNOUNCE_MAX 64
+
+/** @return NULL with rte_errno */
+struct tp_announce *tp_announce_create(int socket_id);
+void tp_announce_free(struct tp_announce *ann);
+
+/** Learn from a frame that the host sent: the sender of ARP, the source of NS and RA, the target of
+ * NA; IGMPv1/2/3 and MLDv1/2 reports, leave and done. Frames that do not make sense are ignored.
+ * @param m borrowed; any frame
+ */
+void tp_announce_snoop(struct tp_announce *ann, const struct rte_mbuf *m, uint64_t now);
+/** Forget an address that, as a received frame says, someone else has now: it must not be
+ * claimed again. @param m borrowed; any frame
+ */
+void tp_announce_heard(struct tp_announce *ann, const struct rte_mbuf *m);
+/** An address of the daemon itself: never ages, never makes room, has the team's MAC.
+ * @param vid 0: untagged
+ * @param family 4 or 6
+ * @param addr [4 or 16] in wire order
+ * @return 0, -EINVAL, -ENOSPC (all are the daemon's)
+ */
+int tp_announce_add_own(
+                struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
+/** @return 0 or -ENOENT */
+int tp_announce_del_own(
+                struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
+
+/** Announce every address: ARP request for itself as a broadcast, NA with the override flag to
+ * ff02::1. An address keeps the MAC it was learned with, unless that was the team's until now.
+ * @param mac the team's
+ * @param pkts [max] out: the caller's
+ * @return frames; fewer than there are addresses when max or the pool is too small
+ */
+uint16_t tp_announce_build(struct tp_announce *ann, uint64_t now, const struct rte_ether_addr *mac,
+                struct rte_mempool *mp, struct rte_mbuf **pkts, uint16_t max);
+/** The same for membership reports: one report of the present state for each group, in the
+ * version that the host last used.
+ */
+uint16_t tp_announce_build_reports(struct tp_announce *ann, uint64_t now,
+                const struct rte_ether_addr *mac, struct rte_mempool *mp, struct rte_mbuf **pkts,
+                uint16_t max);
+
+/** One address or group, for `show`. */
+struct tp_announce_entry {
+	bool group;
+	bool own;
+	uint8_t family; /**< 4 or 6 */
+	uint16_t vid;   /**< 0: untagged */
+	struct rte_ether_addr mac;
+	uint8_t addr[16]; /**< wire order */
+	uint64_t age;     /**< ns since it was last seen */
+};
+
+/** @param entries [max] out; 2 * TP_ANNOUNCE_MAX hold all @return how many */
+uint32_t tp_announce_dump(const struct tp_announce *ann, uint64_t now,
+                struct tp_announce_entry *entries, uint32_t max);
+
 #endif
