@@ -86,6 +86,9 @@ control_frame(struct control *c, struct slot *s, struct rte_mbuf *m, uint64_t no
 		tp_announce_snoop(c->announce, m, now);
 		break;
 	case TP_WHY_NEIGH:
+		tp_announce_heard(c->announce, m);
+		control_watch_frame(s, m, now);
+		break;
 	case TP_WHY_HEART:
 		control_watch_frame(s, m, now);
 		break;

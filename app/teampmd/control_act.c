@@ -148,7 +148,7 @@ act_members(struct control *c, uint32_t changed, uint64_t now)
 }
 
 static void
-act_announce(struct control *c, uint32_t mask, bool reports)
+act_announce(struct control *c, uint32_t mask, bool reports, uint64_t now)
 {
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 
@@ -159,8 +159,9 @@ act_announce(struct control *c, uint32_t mask, bool reports)
 
 		if ((mask & RTE_BIT32(slot_id(c, s))) == 0)
 			continue;
-		n = reports ? tp_announce_build_reports(c->announce, mp, pkts, TP_BURST_MAX)
-		            : tp_announce_build(c->announce, &c->mac, mp, pkts, TP_BURST_MAX);
+		n = reports ? tp_announce_build_reports(
+		                              c->announce, now, &c->mac, mp, pkts, RTE_DIM(pkts))
+		            : tp_announce_build(c->announce, now, &c->mac, mp, pkts, RTE_DIM(pkts));
 		for (uint16_t i = 0; i < n; i++)
 			control_send(c, slot_id(c, s), pkts[i]);
 	}
@@ -202,9 +203,9 @@ control_decide(struct control *c, uint64_t now)
 	if (act.what & TP_TEAM_ACT_CARRIER)
 		act_carrier(c, act.carrier, now);
 	if (act.what & TP_TEAM_ACT_ANNOUNCE)
-		act_announce(c, act.announce, false);
+		act_announce(c, act.announce, false, now);
 	if (act.what & TP_TEAM_ACT_IGMP)
-		act_announce(c, act.announce, true);
+		act_announce(c, act.announce, true, now);
 	if (act.what & TP_TEAM_ACT_REBALANCE)
 		act_rebalance(c, now);
 	return 1;
