@@ -437,7 +437,7 @@ truncated(const struct sample *s, struct tp_pkt_info want, uint32_t len)
 
 	if (len < 14)
 		return (struct tp_pkt_info){ .flags = TP_PKT_F_RUNT, .end_off = len };
-	if (len < want.end_off && (ip || len < RTE_MAX(s->l3_need, want.l3_off)))
+	if (len < want.end_off && (ip || len < s->l3_need || len < want.l3_off))
 		want.flags |= TP_PKT_F_BAD;
 	want.end_off = len;
 	if (len < s->l4_need) {
