@@ -29,6 +29,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 JOBS = len(os.sched_getaffinity(0))
 SUITES = ["format", "build", "house", "unit", "sim", "vdev", "model", "system", "fuzz", "perf"]
+QUICK = ["format", "build", "house", "unit", "sim", "vdev"]  # what --quick runs unless asked
 SKIP_EXIT = 77
 
 SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
@@ -299,7 +300,7 @@ class Runner:
                      timeout=4 * 3600 if self.options.long else 1200)
 
     def suite_fuzz(self):
-        if self.options.quick or not self.build("fuzz"):
+        if not self.build("fuzz"):
             return
         fuzzers = sorted(p for p in (self.directory("fuzz") / "tests/fuzz").glob("fuzz_*")
                          if p.is_file() and os.access(p, os.X_OK))
@@ -321,7 +322,7 @@ class Runner:
                      logs / f"{fuzzer.name}.log", env, timeout=seconds + 120)
 
     def suite_perf(self):
-        if self.options.quick or not self.build("release"):
+        if not self.build("release"):
             return
         for bench in sorted((self.directory("release") / "tests/perf").glob("bench_*")):
             if bench.is_file() and os.access(bench, os.X_OK):
@@ -352,7 +353,7 @@ def bad_json(path):
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="scripts/test.sh", description="Build and test teampmd.")
     parser.add_argument("--quick", action="store_true",
-                        help="one build (sanitizers), no fuzzing, no benches")
+                        help=f"one build (sanitizers); only {', '.join(QUICK)} unless named")
     parser.add_argument("--long", action="store_true", help="add soaks, long fuzzing, more seeds")
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of: {' '.join(SUITES)}")
     options = parser.parse_args()
@@ -366,7 +367,7 @@ def main():
     options = parse_arguments()
     runner = Runner(options)
     start = time.monotonic()
-    for suite in options.suites or SUITES:
+    for suite in options.suites or (QUICK if options.quick else SUITES):
         if runner.exists(suite):
             runner.run(suite)
     print(f"{time.monotonic() - start:.0f} s in all; logs in build-*/test-logs/")
