@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* --stats-period: what happened since the last time. */
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "show.h"
+
+struct stats_period {
+	struct snap *last;
+	uint64_t nb;
+};
+
+struct stats_period *
+stats_period_new(void)
+{
+	return calloc(1, sizeof(struct stats_period));
+}
+
+void
+stats_period_free(struct stats_period *p)
+{
+	if (p == NULL)
+		return;
+	free(p->last);
+	free(p);
+}
+
+/** Member as it was, or NULL if the slot had another port. */
+static const struct snap_member *
+member_before(const struct snap *last, uint8_t id, uint16_t port_id)
+{
+	const struct snap_member *m = last != NULL ? &last->member[id] : NULL;
+
+	return m != NULL && m->used && m->port.port_id == port_id ? m : NULL;
+}
+
+static uint64_t
+delta(uint64_t now, uint64_t before)
+{
+	return now >= before ? now - before : now;
+}
+
+/** What a member counted since the last time. */
+static void
+counters_delta(const struct snap_member *m, const struct snap_member *before,
+                struct tp_counters *out)
+{
+	*out = m->ctr;
+	if (before == NULL)
+		return;
+	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
+		out->c[i] = delta(m->ctr.c[i], before->ctr.c[i]);
+	for (unsigned int i = 0; i < TP_NB_DROPS; i++)
+		out->drop[i] = delta(m->ctr.drop[i], before->ctr.drop[i]);
+}
+
+static double
+busy_percent(const struct tp_load *now, const struct tp_load *before)
+{
+	uint64_t total = now->total_cycles - (before != NULL ? before->total_cycles : 0);
+	uint64_t busy = now->busy_cycles - (before != NULL ? before->busy_cycles : 0);
+
+	return total == 0 || busy > total ? 0.0 : 100.0 * busy / total;
+}
+
+static void
+rates(FILE *out, const char *what, uint64_t total, uint64_t packets, uint64_t bytes, double s)
+{
+	fprintf(out, "  %-9s %14" PRIu64 " packets  %12.0f pps  %14.0f bps\n", what, total,
+	                packets / s, bytes * 8 / s);
+}
+
+static void
+drops(FILE *out, const struct tp_counters *total, const struct tp_counters *d)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < TP_NB_DROPS; i++) {
+		if (total->drop[i] == 0)
+			continue;
+		fprintf(out, "%s %s %" PRIu64 " (+%" PRIu64 ")", any ? "," : "  drops    ",
+		                tp_drop_name(i), total->drop[i], d->drop[i]);
+		any = true;
+	}
+	if (any)
+		fputc('\n', out);
+}
+
+static const char *
+yes(bool fact, const char *name)
+{
+	return fact ? name : "-";
+}
+
+static void
+print_member(FILE *out, const struct snap *s, const struct snap *last, uint8_t id, double seconds,
+                uint64_t all_tx)
+{
+	const struct snap_member *m = &s->member[id];
+	const struct snap_member *before = member_before(last, id, m->port.port_id);
+	struct tp_counters d;
+	double share;
+
+	counters_delta(m, before, &d);
+	share = all_tx == 0 ? 0.0 : 100.0 * d.c[TP_C_TX_BYTES] / all_tx;
+	fprintf(out, "port %u %s: %s, %s/%s/%s/%s, buckets %u, share %.1f %%, busy %.1f %%\n",
+	                m->port.port_id, m->port.name, id == s->primary ? "primary" : "secondary",
+	                yes(m->facts.link, "link"), yes(m->facts.collecting, "collecting"),
+	                yes(m->facts.distributing, "distributing"), yes(m->facts.fenced, "fenced"),
+	                m->nb_buckets, share,
+	                busy_percent(&m->load, before != NULL ? &before->load : NULL));
+	rates(out, "Rx", m->ctr.c[TP_C_RX_PACKETS], d.c[TP_C_RX_PACKETS], d.c[TP_C_RX_BYTES],
+	                seconds);
+	rates(out, "Tx", m->ctr.c[TP_C_TX_PACKETS], d.c[TP_C_TX_PACKETS], d.c[TP_C_TX_BYTES],
+	                seconds);
+	drops(out, &m->ctr, &d);
+}
+
+/** Totals over all members, now and since the last time. */
+static void
+sums(const struct snap *s, const struct snap *last, struct tp_counters *total,
+                struct tp_counters *since)
+{
+	struct tp_counters d;
+
+	memset(total, 0, sizeof(*total));
+	memset(since, 0, sizeof(*since));
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		if (!s->member[i].used)
+			continue;
+		counters_delta(&s->member[i], member_before(last, i, s->member[i].port.port_id),
+		                &d);
+		for (unsigned int k = 0; k < TP_NB_COUNTERS; k++) {
+			total->c[k] += s->member[i].ctr.c[k];
+			since->c[k] += d.c[k];
+		}
+	}
+}
+
+static void
+print_host(FILE *out, const struct snap *s, const struct tp_counters *total,
+                const struct tp_counters *since, double seconds)
+{
+	if (!s->has_host)
+		return;
+	fprintf(out, "host port %u %s: carrier %s, stash %u\n", s->host_port.port_id,
+	                s->host_port.name, s->carrier ? "on" : "off", s->host.nb_stash);
+	rates(out, "from host", total->c[TP_C_HOST_RX], since->c[TP_C_HOST_RX],
+	                since->c[TP_C_HOST_RX_BYTES], seconds);
+	rates(out, "to host", total->c[TP_C_HOST_TX], since->c[TP_C_HOST_TX],
+	                since->c[TP_C_HOST_TX_BYTES], seconds);
+}
+
+void
+stats_period_print(struct stats_period *p, struct daemon *d, uint64_t now, FILE *out)
+{
+	struct snap *s = snap_take(d);
+	struct tp_counters total, since;
+	double seconds = 1.0;
+
+	if (s == NULL)
+		return;
+	if (p->last != NULL && s->now > p->last->now)
+		seconds = (s->now - p->last->now) / 1e9;
+	else if (p->last == NULL && now > 0)
+		seconds = now / 1e9;
+	sums(s, p->last, &total, &since);
+	fprintf(out, "%s==== %.1f s, %s, mode %s ====\n",
+	                isatty(STDOUT_FILENO) ? "\033[2J\033[H" : "", s->now / 1e9,
+	                s->running ? "running" : "stopped",
+	                s->conf.mode < TP_NB_MODES ? tp_modes[s->conf.mode].name : "?");
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
+		if (s->member[i].used)
+			print_member(out, s, p->last, i, seconds, since.c[TP_C_TX_BYTES]);
+	print_host(out, s, &total, &since, seconds);
+	free(p->last);
+	p->last = s;
+	p->nb++;
+}
