@@ -50,7 +50,7 @@ struct tp_link {
 		int fd;
 		uint32_t if_index;
 		uint64_t resync_due;
-		bool stale; /* announcements were lost; those in the queue are older */
+		bool stale; /* the newest announcements were lost; those in the queue are older */
 	} netlink;
 	struct link_probe arp, nd;
 	struct {

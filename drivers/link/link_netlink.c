@@ -82,7 +82,7 @@ on_message(const struct nlmsghdr *nlh, void *arg)
 	/* A bridge announces its ports' departure from it in the same way. */
 	if (nlh->nlmsg_type == RTM_DELLINK && ifi->ifi_family == AF_UNSPEC)
 		gone(link);
-	else if (nlh->nlmsg_type == RTM_NEWLINK && !link->netlink.stale)
+	else if (nlh->nlmsg_type == RTM_NEWLINK)
 		set_flags(link, ifi->ifi_flags);
 	return MNL_CB_OK;
 }

@@ -81,8 +81,7 @@ link_probe_due(struct tp_link *link, struct link_probe *p, enum tp_link_watch wa
 	if (p->carrier && look->now < s->due)
 		return false;
 	count_traffic(link, p, look->in->rx_packets);
-	if (p->carrier)
-		end_interval(link, p, nb_targets);
+	end_interval(link, p, nb_targets);
 	p->carrier = true;
 	s->up = probe_up(link, p, nb_targets);
 	s->due = look->now + link->conf.interval_ms * TP_NS_PER_MS;

@@ -367,6 +367,11 @@ test_vlan_of_probe_and_reply(void **state)
 	assert_false(give(m));
 	m = tp_pkt_build_arp(test_pool(), RTE_ARP_OP_REPLY, 0, &mac, &peer, TARGET, &mac, OURS);
 	assert_false(give(m));
+	/* A second tag is another network. */
+	m = arp_reply(TARGET);
+	memmove(rte_pktmbuf_prepend(m, 4), rte_pktmbuf_mtod_offset(m, void *, 4), 16);
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, 12), "\x88\xa8\x00\x05", 4);
+	assert_false(give(m));
 	/* Stripped by the port. */
 	m = tp_pkt_build_arp(test_pool(), RTE_ARP_OP_REPLY, 0, &mac, &peer, TARGET, &mac, OURS);
 	m->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
