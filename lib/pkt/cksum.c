@@ -3,6 +3,7 @@
  */
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include <rte_hash_crc.h>
 #include <rte_ip.h>
@@ -76,6 +77,20 @@ l4_total(const void *ip, bool v4, uint16_t l3_len)
 	return sizeof(*ip6) + rte_be_to_cpu_16(ip6->payload_len) - l3_len;
 }
 
+static uint32_t
+crc32c(const uint8_t *p, uint32_t len, uint32_t crc)
+{
+	uint64_t word;
+
+	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		crc = rte_hash_crc_8byte(word, crc);
+	}
+	for (; len > 0; p++, len--)
+		crc = rte_hash_crc_1byte(*p, crc);
+	return crc;
+}
+
 /* RFC 9260 6.8 and appendix A: CRC32c with the field as zero, sent low byte first. */
 static uint32_t
 sctp_crc(const struct rte_mbuf *m, uint32_t off, uint32_t len)
@@ -88,7 +103,7 @@ sctp_crc(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 			continue;
 		}
 		n = piece_len(m, off, len);
-		crc = rte_hash_crc(rte_pktmbuf_mtod_offset(m, const void *, off), n, crc);
+		crc = crc32c(rte_pktmbuf_mtod_offset(m, const uint8_t *, off), n, crc);
 		len -= n;
 		off = 0;
 	}

@@ -155,7 +155,6 @@ tp_egress_take_back(struct tp_egress *eg, struct rte_mbuf **pkts)
 	for (uint16_t i = 0; i < nb; i++)
 		pkts[i] = eg->hold[(eg->hold_first + i) % TP_EGRESS_HOLD];
 	eg->nb_hold = 0;
-	eg->hold_first = 0;
 	return nb;
 }
 
