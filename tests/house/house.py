@@ -136,6 +136,13 @@ class Docs(unittest.TestCase):
                         self.assertRegex(everything, rf"\b{re.escape(name.rstrip('()'))}\b",
                                          f"{cells[0]}: nothing is called {name}")
 
+    def test_man_page_of_teamctl_has_the_options(self):
+        source = (TOP / "app/teamctl/teamctl.c").read_text()
+        page = (TOP / "docs/man/teamctl.8.scd").read_text()
+        options = set(re.findall(r'\{ "([a-z-]+)", \w+_argument', source))
+        self.assertGreater(len(options), 2)
+        self.assertEqual(options, set(re.findall(r"\*--([a-z-]+)\*", page)))
+
     def test_man_page_has_the_options(self):
         source = (TOP / "app/teampmd/args.c").read_text()
         table = re.search(r"long_options\[\] = \{(.*?)\n\};", source, re.S).group(1)
