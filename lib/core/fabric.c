@@ -89,6 +89,20 @@ tp_fabric_free(struct tp_fabric *fab)
 	rte_free(fab);
 }
 
+/* A ring's end moves its head, then copies, then moves its tail: up to the tail all is done. */
+void
+tp_fabric_mend(struct tp_fabric *fab, unsigned int node)
+{
+	for (unsigned int i = 0; i < TP_NB_NODES; i++) {
+		struct rte_ring *from = fab->ring[node][i], *to = fab->ring[i][node];
+
+		if (from != NULL)
+			from->prod.head = from->prod.tail;
+		if (to != NULL)
+			to->cons.head = to->cons.tail;
+	}
+}
+
 uint16_t
 tp_fabric_send(struct rte_ring *ring, struct rte_mbuf **pkts, uint16_t nb_pkts,
                 struct tp_counters *ctr, enum tp_drop reason_when_full)

@@ -225,6 +225,12 @@ unsigned int tp_fabric_drain(struct tp_fabric *fab);
 /** Drain and free. */
 void tp_fabric_free(struct tp_fabric *fab);
 
+/** Give the rings of an end that was frozen at any point of its work back to the next one there:
+ * a burst that it had begun to put counts as not put, one that it had begun to take as not taken.
+ * Control, while nobody works at that end.
+ */
+void tp_fabric_mend(struct tp_fabric *fab, unsigned int node);
+
 /** Put a burst on a ring; what does not fit is dropped and counted. Producer's lcore.
  * @param pkts [nb_pkts] consumed
  * @return packets that fit
