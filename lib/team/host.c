@@ -62,7 +62,7 @@ tp_host_free(struct tp_host *h)
 {
 	if (h == NULL)
 		return;
-	for (; h->stash.nb > 0; h->stash.nb--)
+	while (stash_count(&h->stash) > 0)
 		rte_pktmbuf_free(h->stash.slot[h->stash.head++ & h->stash.mask]);
 	host_purge_egress(h);
 	rte_free(h->stash.slot);
@@ -123,17 +123,37 @@ tp_host_idle(const struct tp_host *h)
 	return (atomic_load_explicit(&h->guard, memory_order_acquire) & TP_GUARD_BUSY) == 0;
 }
 
+/* The one frozen inside may have stopped in the middle of any step. Rings: neither what it had begun
+ * to put counts nor what it had begun to take. Drain: its successor begins anew with what is left.
+ */
+static void
+host_mend(struct tp_host *h)
+{
+	uint32_t mask = atomic_load_explicit(&h->member_mask, memory_order_acquire);
+
+	tp_fabric_mend(h->fabric, TP_NODE_HOST);
+	for (; mask != 0; mask &= mask - 1) {
+		struct tp_member *m = h->member[rte_bsf32(mask)];
+		struct rte_ring *ring = host_ring(h, m->id);
+		uint32_t guard = atomic_load_explicit(&m->tx_guard, memory_order_acquire);
+
+		/* Revoked and not at work: the consumer was the holder, if anyone. */
+		if ((guard & (TP_TXG_REVOKED | TP_TXG_BUSY)) == TP_TXG_REVOKED)
+			ring->cons.head = ring->cons.tail;
+		atomic_fetch_and_explicit(&m->tx_guard, ~TP_TXG_REVOKED, memory_order_release);
+	}
+}
+
 bool
 tp_host_evict(struct tp_host *h, uint8_t member)
 {
 	uint64_t word = atomic_load_explicit(&h->guard, memory_order_acquire);
 
-	while ((word & TP_GUARD_BUSY) == TP_GUARD_HOLDER(member)) {
-		if (atomic_compare_exchange_weak_explicit(&h->guard, &word, word & ~TP_GUARD_BUSY,
-		                    memory_order_acq_rel, memory_order_acquire))
-			return true;
-	}
-	return false;
+	if ((word & TP_GUARD_BUSY) != TP_GUARD_HOLDER(member))
+		return false;
+	host_mend(h); /* before anyone can follow it */
+	atomic_fetch_sub_explicit(&h->guard, TP_GUARD_HOLDER(member), memory_order_release);
+	return true;
 }
 
 static bool
@@ -209,7 +229,7 @@ tp_host_info(const struct tp_host *h, struct tp_host_info *info)
 		.port_id = atomic_load_explicit(&h->port_id, memory_order_relaxed),
 		.version = tp_host_applied(h),
 		.published = dist == NULL ? 0 : dist->version,
-		.nb_stash = h->stash.nb,
+		.nb_stash = stash_count(&h->stash),
 		.nb_lazy = h->nb_lazy,
 		.guard_epoch = TP_ROLE_EPOCH(guard),
 		.holder = holder == 0 ? TP_MEMBER_NONE : holder - 1,
@@ -283,7 +303,7 @@ tp_host_step(struct tp_host *h, struct tp_member *me, uint64_t now)
 	host_apply(h, now);
 	if (atomic_load_explicit(&h->port_id, memory_order_acquire) != RTE_MAX_ETHPORTS) {
 		n += host_deliver(h, me);
-		if (h->stash.nb > 0)
+		if (stash_count(&h->stash) > 0)
 			n += host_hand_out(h, me, now);
 		else if (h->dist != NULL)
 			n += host_poll(h, me, now);

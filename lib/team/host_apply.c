@@ -81,10 +81,8 @@ host_take_back(struct tp_host *h, struct tp_member *m)
 	struct rte_mbuf *pkts[TP_EGRESS_HOLD];
 	uint32_t nb_ring = rte_ring_count(ring);
 	uint32_t nb_hold = tp_egress_take_back(&m->egress, pkts);
-	uint32_t pos = s->head - nb_ring - nb_hold;
+	uint32_t head = s->head - nb_ring - nb_hold, pos = head;
 
-	s->head = pos;
-	s->nb += nb_ring + nb_hold;
 	for (uint32_t i = 0; i < nb_hold; i++)
 		s->slot[pos++ & s->mask] = pkts[i];
 	for (uint32_t left = nb_ring; left > 0;) {
@@ -95,6 +93,7 @@ host_take_back(struct tp_host *h, struct tp_member *m)
 			s->slot[pos++ & s->mask] = pkts[i];
 		left -= n;
 	}
+	stash_set_head(s, head);
 	return nb_ring + nb_hold;
 }
 
@@ -104,8 +103,12 @@ host_forget(struct tp_host *h, uint32_t nb)
 {
 	struct host_stash *s = &h->stash;
 
-	for (; nb > 0; nb--, s->nb--)
-		rte_pktmbuf_free(s->slot[s->head++ & s->mask]);
+	for (; nb > 0; nb--) {
+		struct rte_mbuf *m = s->slot[s->head & s->mask];
+
+		stash_set_head(s, s->head + 1);
+		rte_pktmbuf_free(m);
+	}
 }
 
 static void
@@ -132,16 +135,14 @@ static bool
 lazy_passed(struct tp_host *h, const struct host_lazy *lz, uint8_t old)
 {
 	struct tp_member *m = h->member[old];
-	struct rte_ring *ring = host_ring(h, old);
-
+	uint32_t bit = RTE_BIT32(old);
 	bool passed;
 
 	if (m == NULL)
 		return true;
-	if (!txg_enter(m))
-		return false;
-	passed = (int32_t)(ring->cons.tail - lz->mark) >= 0 && m->egress.nb_hold == 0;
-	txg_leave(m);
+	passed = host_revoke(h, bit) && (int32_t)(host_ring(h, old)->cons.tail - lz->mark) >= 0 &&
+	         m->egress.nb_hold == 0;
+	host_give_back(h, bit);
 	return passed;
 }
 

@@ -246,14 +246,13 @@ host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now)
 	struct host_stash *s = &h->stash;
 	uint32_t hash[TP_BURST_MAX];
 	struct rte_mbuf *pkts[TP_BURST_MAX];
-	uint16_t n = RTE_MIN(s->nb, hand_out_room(h));
+	uint16_t n = RTE_MIN(stash_count(s), hand_out_room(h));
 
 	for (uint16_t i = 0; i < n; i++)
 		pkts[i] = s->slot[(s->head + i) & s->mask];
-	s->head += n;
-	s->nb -= n;
 	if (n == 0)
 		return 0;
+	stash_set_head(s, s->head + n);
 	me->ctr.c[TP_C_TX_DRAINED] += n;
 	if (tp_modes[h->dist->mode].map)
 		tp_flow_hash_burst(h->dist->flow, pkts, n, hash);

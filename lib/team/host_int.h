@@ -20,13 +20,30 @@ struct host_lazy {
 	bool armed;         /**< all but bucket are valid */
 };
 
-/** Frames taken back: a double-ended queue, oldest at head. */
+/** Frames taken back, oldest at head. Taking back and handing out each move head alone, by one
+ * store behind the frames: a holder that is frozen at any point leaves no half of either.
+ */
 struct host_stash {
 	struct rte_mbuf **slot;
 	uint32_t mask; /**< slots - 1 */
 	uint32_t head; /**< free-running index of the oldest */
-	uint32_t nb;
+	uint32_t end;  /**< behind the newest; stays, as frames come and go at the head */
 };
+
+static inline uint32_t
+stash_count(const struct host_stash *s)
+{
+	return s->end - s->head;
+}
+
+/** The one store; what the frozen lcore's program did before it is in memory by then. */
+static inline void
+stash_set_head(struct host_stash *s, uint32_t head)
+{
+	atomic_signal_fence(memory_order_release);
+	s->head = head;
+	atomic_signal_fence(memory_order_release);
+}
 
 struct tp_host {
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t guard; /**< {epoch, holder} */

@@ -388,7 +388,9 @@ uint32_t tp_host_raise(struct tp_host *host);
 /** Nobody is inside. Control; stays true only while no member has the present epoch. */
 bool tp_host_idle(const struct tp_host *host);
 /** A frozen lcore will not leave: clear its hold of the guard. Control, after `frozen` is seen.
- * @return true if it was inside (its stash and rings may be torn by one burst)
+ * What it had in hand is lost, and what a drain had taken back of one ring only in part. Rings and
+ * Tx guards that it may have stopped at are mended; the host port's queues are not.
+ * @return true if it was inside
  */
 bool tp_host_evict(struct tp_host *host, uint8_t member);
 
