@@ -11,7 +11,8 @@
  * Claims
  *   S1  the ports get the watched packets in order, each once, none left out
  *   S2  (LAZY) so does the wire, behind ports that keep packets for a while
- *   S3  (FREEZE) a freeze costs at most what the frozen lcore had in hand
+ *   S3  (FREEZE) a freeze costs at most what the frozen lcore had in hand, or had
+ *       taken back so far of one member's packets
  *   L1  in the end nothing waits on rings, in holds or in the stash, and the
  *       map that control published last is applied
  *
@@ -38,7 +39,7 @@
  * mutation MUT_NOT_IDLE          safety  -DLAZY a live member's bucket moved although not idle
  * mutation MUT_SKEW_FROM_READ    safety  -DLAZY the skew counts from the host port's burst, not from when the ring has run past
  * mutation MUT_EARLY_RETURN      safety  -DLAZY a member returns before the map without it is applied
- * mutation MUT_TAKE_TO_STASH     safety  -DFREEZE what a frozen holder took is put in the stash before the rest
+ * mutation MUT_HALF_TAKEN        safety  -DFREEZE what a frozen holder took in part is in the stash, the rest comes in front
  * mutation MUT_NOT_FROZEN        safety  -DFREEZE busy words of a hung lcore cleared before it is frozen
  * mutation MUT_NO_TX_CLEAR       live    -DFREEZE a frozen consumer's busy left set
  */
@@ -97,7 +98,7 @@ bool frozen[M], settled[M];
 byte next = 1;                  /* watched packet that the ports must get next */
 byte sent;                      /* watched packets read from the host port */
 byte noises, maps, primaries, refusals, freezes;
-byte torn;                      /* watched packet that a frozen lcore had in hand: S3 */
+byte torn;                      /* set of watched packets that a frozen lcore had: S3 */
 byte in_hand[M] = NOTHING;      /* popped from one place, not yet in the next */
 #ifdef LAZY
 chan desc[M] = [1] of { byte }; /* the port's descriptors */
@@ -106,14 +107,18 @@ byte last_on_wire;
 
 #define LOSES(m)      ((map[0] == (m) && d0 != (m)) || (map[1] == (m) && d1 != (m)))
 #define REVOKED_BUSY  ((tx_revoked[0] && tx_busy[0]) || (tx_revoked[1] && tx_busy[1]))
-#define DRAINING      (applied != version || tx_revoked[0] || tx_revoked[1] || SOME(taken))
+#define DRAINING      (applied != version || tx_revoked[0] || tx_revoked[1])
 
-/* The port takes a packet: S1. */
+/* The port takes a packet: S1, and S3: only those that a frozen lcore had may be missing. */
 inline port_takes(m, x)
 {
 	if
 	:: x != 0 && x != NOTHING ->
-		assert(x == next || (x == next + 1 && torn == next));
+		do
+		:: next < x && (torn & (1 << next)) != 0 -> next++
+		:: else -> break
+		od;
+		assert(x == next);
 		next = x + 1
 	:: else -> skip
 	fi;
@@ -228,7 +233,7 @@ inline take_back(m)
 #endif
 }
 
-/* D4 in front of the stash go the packets taken. One word in the code, one step here. */
+/* D4 in front of the stash go the packets taken: one store in the code, one step here. */
 inline splice()
 {
 	d_step {
@@ -259,7 +264,7 @@ inline splice()
 #ifdef MUT_POLL_FIRST
 #define MAY_POLL (true)
 #else
-#define MAY_POLL (NONE(stash) && NONE(taken))
+#define MAY_POLL (NONE(stash))
 #endif
 
 /* Idle: the old ring has run past the bucket's last packet, and since then the skew has gone by, so
@@ -291,12 +296,10 @@ inline drain()
 	/* D2 is one of them at work? Then not in this turn */
 	if
 	:: NOBODY_AT_WORK ->
-#ifdef MUT_TAKE_TO_STASH
+		/* D3, D4 member by member */
+		STEP { take_back(0) };
 		splice();
-#endif
-		/* D3 */
-		STEP { take_back(0); take_back(1) }
-		/* D4 */
+		STEP { take_back(1) };
 		splice();
 		/* D5 apply */
 #ifdef MUT_REREAD
@@ -411,25 +414,51 @@ proctype member(byte me)
 #else
 #define BACK(m) down[m] = false
 #endif
+inline lose(x)
+{
+	if
+	:: x != NOTHING -> torn = torn | (1 << x)
+	:: else -> skip
+	fi
+}
+
 inline settle(m)
 {
 	settled[m] = true;
+	lose(in_hand[m]);
 	if
-	:: g_busy == m + 1 -> g_busy = 0
+	:: g_busy == m + 1 ->
+		/* the drain begins anew, with what is left */
+#ifdef MUT_HALF_TAKEN
+		do
+		:: stash?y -> taken!y
+		:: NONE(stash) -> break
+		od;
+		do
+		:: taken?y -> stash!y
+		:: NONE(taken) -> break
+		od;
+#else
+		do
+		:: taken?y -> lose(y)
+		:: NONE(taken) -> break
+		od;
+#endif
+		y = 0;
+		tx_revoked[0] = false; tx_revoked[1] = false;
+		g_busy = 0
 	:: else -> skip
 	fi;
 #ifndef MUT_NO_TX_CLEAR
 	tx_busy[m] = false;
 #endif
-	if
-	:: in_hand[m] != NOTHING -> torn = in_hand[m]
-	:: else -> skip
-	fi;
 	version++; dist[0] = 1 - m; dist[1] = 1 - m; primary = 1 - m; down[1 - m] = false
 }
 
 active proctype control()
 {
+	byte y;
+
 	do
 	/* a member's link fails: its buckets, and only its, go to the other */
 	:: atomic { maps < MAPS && UP(0) && UP(1) -> maps++; version++;

@@ -31,6 +31,7 @@
  * mutation MUT_NO_SEQ         safety  the fence does not raise seq
  * mutation MUT_HEARTBEAT      safety  a fenced lcore's next sign of life readmits it
  * mutation MUT_STOP_NO_WAIT   safety  host port stopped while the last burst is under way
+ * mutation MUT_ELECT_STOPPED  safety  a primary elected while the host port is stopped
  * mutation MUT_NO_EXIT        live    a freeze that is not seen is waited for
  * mutation MUT_NO_CLEAR       live    the frozen lcore's busy is left set
  * mutation MUT_NO_READMIT     live    fenced once is fenced for good
@@ -173,8 +174,13 @@ proctype member(byte me)
 
 /* Control. It never waits: whatever is under way is a state that a later turn looks at. */
 #define NOBODY_ELECTED (elected == NONE)
-#define CAN_ELECT(i)   (NOBODY_ELECTED && stopping == 0 && !fenced[i])
-#define CAN_CHANGE(i)  (changes < CHANGES && !NOBODY_ELECTED && elected != i && !fenced[i] && stopping == 0)
+#ifdef MUT_ELECT_STOPPED
+#define HOST_RUNS      (true)
+#else
+#define HOST_RUNS      (stopping == 0)
+#endif
+#define CAN_ELECT(i)   (NOBODY_ELECTED && HOST_RUNS && !fenced[i])
+#define CAN_CHANGE(i)  (changes < CHANGES && !NOBODY_ELECTED && elected != i && !fenced[i] && HOST_RUNS)
 #define CAN_FENCE(i)   (!fenced[i] && (hung[i] || alarms < ALARMS))
 #define CAN_SIGNAL(i)  (fenced[i] && !signalled[i] && g_busy == i + 1)
 #define CAN_SETTLE(i)  (signalled[i] && frozen[i] && !settled[i])
