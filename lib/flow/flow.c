@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cpuflags.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
@@ -62,11 +63,32 @@ has_scalar(void)
 	return true;
 }
 
+static bool
+has_avx512(void)
+{
+	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512BW,
+		RTE_CPUFLAG_AVX512VL, RTE_CPUFLAG_AVX512DQ, RTE_CPUFLAG_AVX512VBMI,
+		RTE_CPUFLAG_AVX512VBMI2, RTE_CPUFLAG_GFNI, RTE_CPUFLAG_BMI2 };
+
+	for (size_t i = 0; i < RTE_DIM(flags); i++)
+		if (rte_cpu_get_flag_enabled(flags[i]) != 1)
+			return false;
+	/* CPUID tells what the CPU has; this also asks whether the kernel saves it. */
+	return __builtin_cpu_supports("avx512f");
+}
+
+static flow_burst_fn
+scalar_burst(const struct tp_flow_conf *conf)
+{
+	(void)conf;
+	return flow_burst_scalar;
+}
+
 /* What a vector unit brings. */
 struct flow_isa {
 	const char *name;
 	bool (*supported)(void);
-	flow_burst_fn burst[TP_FLOW_NB_FNS];
+	flow_burst_fn (*burst[TP_FLOW_NB_FNS])(const struct tp_flow_conf *conf);
 	flow_tuples_fn tuples[TP_FLOW_NB_FNS];
 };
 
@@ -74,12 +96,17 @@ static const struct flow_isa isas[TP_FLOW_NB_ISAS] = {
 	[TP_FLOW_ISA_SCALAR] = {
 		.name = "scalar",
 		.supported = has_scalar,
-		.burst = { flow_burst_scalar, flow_burst_scalar },
+		.burst = { scalar_burst, scalar_burst },
 		.tuples = { flow_toeplitz_scalar, flow_crc32c_scalar },
 	},
 	[TP_FLOW_ISA_SSE42] = { .name = "sse42" },
 	[TP_FLOW_ISA_AVX2] = { .name = "avx2" },
-	[TP_FLOW_ISA_AVX512] = { .name = "avx512" },
+	[TP_FLOW_ISA_AVX512] = {
+		.name = "avx512",
+		.supported = has_avx512,
+		.burst = { flow_burst_avx512, scalar_burst },
+		.tuples = { flow_toeplitz_avx512, flow_crc32c_scalar },
+	},
 };
 
 static const char *const policy_names[TP_FLOW_NB_POLICIES] = {
@@ -141,7 +168,7 @@ tp_flow_create(const struct tp_flow_conf *conf, int socket_id)
 	flow->conf = *conf;
 	if (conf->isa == TP_FLOW_ISA_BEST)
 		flow->conf.isa = best_isa();
-	flow->burst = isas[flow->conf.isa].burst[conf->fn];
+	flow->burst = isas[flow->conf.isa].burst[conf->fn](&flow->conf);
 	flow->tuples = isas[flow->conf.isa].tuples[conf->fn];
 	if (conf->fn == TP_FLOW_TOEPLITZ)
 		flow_toeplitz_tables(flow);

@@ -22,7 +22,7 @@
 
 /* The longest: L23 over IPv6. Byte 40 and those behind it see the key repeated. */
 #define FLOW_TUPLE_MAX 44
-/* Toeplitz windows: byte j of a tuple meets key bits 8j..8j+38. */
+/* Groups of four neighbouring bytes, those that reach over an edge of the tuple included. */
 #define FLOW_NB_WINDOWS (FLOW_TUPLE_MAX + 3)
 
 typedef uint64_t (*flow_burst_fn)(const struct tp_flow *flow, struct rte_mbuf **pkts,
@@ -34,6 +34,8 @@ struct tp_flow {
 	struct tp_flow_conf conf;
 	flow_burst_fn burst;
 	flow_tuples_fn tuples;
+	/* Toeplitz for GF2P8AFFINEQB: row c of matrix s is the key's bits 8s+c..8s+c+7. */
+	uint64_t matrix[FLOW_NB_WINDOWS];
 	/* Toeplitz: table[j][b] is what byte j adds to the hash when it has value b.
 	 * CRC32C: table[0][b] is the remainder of b, for CPUs without the instruction.
 	 */
@@ -71,6 +73,13 @@ uint64_t flow_burst_scalar(const struct tp_flow *flow, struct rte_mbuf **pkts, u
 void flow_toeplitz_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
                 uint16_t nb, uint32_t *hash);
 void flow_crc32c_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
+                uint16_t nb, uint32_t *hash);
+
+/* ---- *_avx512.c -------------------------------------------------------------- */
+
+/* The kernel for a policy. */
+flow_burst_fn flow_burst_avx512(const struct tp_flow_conf *conf);
+void flow_toeplitz_avx512(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
                 uint16_t nb, uint32_t *hash);
 
 #endif

@@ -34,6 +34,10 @@ flow_toeplitz_tables(struct tp_flow *flow)
 		for (unsigned int b = 1; b < 256; b++)
 			t[b] = t[b & (b - 1)] ^ t[b & -b];
 	}
+	for (unsigned int s = 0; s < FLOW_NB_WINDOWS; s++)
+		for (unsigned int c = 0; c < 8; c++)
+			flow->matrix[s] |= (uint64_t)(key_bits(flow->conf.key, 8 * s + c) >> 24)
+			                   << 8 * c;
 }
 
 void
