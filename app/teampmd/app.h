@@ -189,6 +189,7 @@ struct control {
 	uint8_t nb_retired;
 	bool dist_dirty;              /**< engine changed, snapshot not yet published */
 	uint8_t primary;              /**< member whose role register says primary, or NONE */
+	bool host_halted;             /**< the host port is being changed: no role is given */
 	struct tp_announce *announce; /**< addresses and groups that the host uses */
 	uint64_t bucket_last[TP_MAX_BUCKETS];  /**< mode load: counters at the last look */
 	uint64_t bucket_delta[TP_MAX_BUCKETS]; /**< and what came since */

@@ -53,7 +53,7 @@ control_hand_over(struct control *c, uint8_t primary)
 	c->role_seq++;
 	FOREACH_SLOT(c, s)
 	{
-		bool is_primary = slot_id(c, s) == primary;
+		bool is_primary = !c->host_halted && slot_id(c, s) == primary;
 
 		atomic_store_explicit(&s->member->role,
 		                tp_role_word(is_primary, c->epoch, c->role_seq),

@@ -167,11 +167,13 @@ op_quiesce(struct daemon *d, uint8_t member, struct error_text *err)
 		control_call(&d->control, halt_one, &q);
 		rc = op_wait(d, is_halted, &q);
 	}
-	if (rc != 0)
+	if (rc != 0) {
 		snprintf(err->text, sizeof(err->text),
 		                "port %u: its lcore did not let go of it within %u ms",
 		                d->control.slot[member].port.port_id,
 		                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_MS));
+		op_resume(d, member);
+	}
 	return rc;
 }
 
@@ -189,6 +191,7 @@ static int
 evict_all(struct control *c, void *arg)
 {
 	(void)arg;
+	c->host_halted = true; /* an election meanwhile must not give the role away */
 	control_hand_over(c, TP_MEMBER_NONE);
 	return 0;
 }
@@ -204,6 +207,7 @@ static int
 readmit(struct control *c, void *arg)
 {
 	(void)arg;
+	c->host_halted = false;
 	control_hand_over(c, c->primary);
 	return 0;
 }
@@ -215,8 +219,10 @@ op_quiesce_host(struct daemon *d, struct error_text *err)
 
 	control_call(&d->control, evict_all, NULL);
 	rc = op_wait(d, host_idle, NULL);
-	if (rc != 0)
+	if (rc != 0) {
 		snprintf(err->text, sizeof(err->text), "host port: its lcore did not let go of it");
+		op_resume_host(d);
+	}
 	return rc;
 }
 

@@ -14,9 +14,9 @@ int op_fail(struct error_text *err, int rc, const char *what);
 int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
 /** Take a member out of the distribution and make its lcore leave the port alone. */
 int op_quiesce(struct daemon *d, uint8_t member, struct error_text *err);
-/** The other way. */
+/** The other way; op_quiesce() does so itself when it fails. */
 void op_resume(struct daemon *d, uint8_t member);
-/** Make whoever serves the host port leave it, until op_resume_host(). */
+/** Make whoever serves the host port leave it, until op_resume_host(); if it fails it is resumed. */
 int op_quiesce_host(struct daemon *d, struct error_text *err);
 void op_resume_host(struct daemon *d);
 

@@ -295,10 +295,13 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 	struct slot *s = &d->control.slot[member];
 	int rc = op_quiesce(d, member, err);
 
-	if (rc == 0)
-		rc = op_quiesce_host(d, err);
 	if (rc != 0)
 		return rc;
+	rc = op_quiesce_host(d, err);
+	if (rc != 0) {
+		op_resume(d, member);
+		return rc;
+	}
 	control_call(&d->control, leave, s);
 	rc = op_wait(d, worker_gone, s);
 	if (rc == 0 && !d->simulated && !atomic_load(&s->worker->frozen))
