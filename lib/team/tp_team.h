@@ -465,11 +465,9 @@ void tp_announce_heard(struct tp_announce *ann, const struct rte_mbuf *m);
  * @param addr [4 or 16] in wire order
  * @return 0, -EINVAL, -ENOSPC (all are the daemon's)
  */
-int tp_announce_add_own(
-                struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
+int tp_announce_add_own(struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
 /** @return 0 or -ENOENT */
-int tp_announce_del_own(
-                struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
+int tp_announce_del_own(struct tp_announce *ann, uint16_t vid, uint8_t family, const uint8_t *addr);
 
 /** Announce every address: ARP request for itself as a broadcast, NA with the override flag to
  * ff02::1. An address keeps the MAC it was learned with, unless that was the team's until now.
