@@ -134,12 +134,22 @@ struct worker {
 unsigned int tp_worker_step(struct worker *w, uint64_t now);
 /** The loop around it; lcore function, arg is struct worker *. */
 int worker_main(void *arg);
+/** Let the freeze signal find this thread's worker. On the worker's lcore. */
+void worker_freezable(struct worker *w);
 /** The loop around tp_control_step(), until daemon.quit. */
 void control_loop(struct daemon *d);
 /** What `--idle auto` means for a lcore: enum idle_policy. Control, or before it runs. */
 uint8_t idle_decide(const struct daemon *d, unsigned int lcore_id);
 
 /* ==== control ============================================================ */
+
+/** Where a hung lcore stands (control_fence.c). */
+enum fence {
+	FENCE_NONE,
+	FENCE_SOFT,     /**< no role, no buckets; it may come back */
+	FENCE_FREEZING, /**< it holds a guard: signal sent */
+	FENCE_FROZEN,   /**< it will never run again */
+};
 
 /** A member and what control knows about it. */
 struct slot {
@@ -149,11 +159,14 @@ struct slot {
 	struct port port;
 	struct tp_link *link; /**< its link watches */
 	struct tp_link_conf link_conf;
-	bool forced_down;  /**< set link-down */
-	bool wanted;       /**< may be enabled: not about to be changed or removed */
-	bool carrier;      /**< what lsc, poll and netlink say */
-	bool parked;       /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
-	uint64_t heart_at; /**< when its heart beat last moved */
+	bool forced_down;   /**< set link-down */
+	bool wanted;        /**< may be enabled: not about to be changed or removed */
+	bool carrier;       /**< what lsc, poll and netlink say */
+	bool parked;        /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
+	bool hung;          /**< the heart watch says so */
+	uint8_t fence;      /**< enum fence */
+	uint64_t fence_due; /**< next step of the fence at this time */
+	struct tp_link_thread thread; /**< of its lcore, for the heart watch */
 };
 
 /** Events worth a line in the log, the timeline of the quickstart and `show events`. */

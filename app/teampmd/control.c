@@ -151,6 +151,7 @@ control_init(struct daemon *d, struct error_text *err)
 	c->mtu = RTE_ETHER_MTU;
 	c->primary = TP_MEMBER_NONE;
 	c->idle = IDLE_SLEEP;
+	control_fence_install();
 	return 0;
 }
 

@@ -111,6 +111,7 @@ worker_main(void *arg)
 	uint64_t start;
 
 	atomic_store_explicit(&w->tid, rte_sys_gettid(), memory_order_release);
+	worker_freezable(w);
 	rte_rcu_qsbr_thread_register(w->daemon->qsbr, w->member->id);
 	rte_rcu_qsbr_thread_online(w->daemon->qsbr, w->member->id);
 	atomic_store_explicit(&w->active, true, memory_order_release);

@@ -122,19 +122,10 @@ disable_one(struct control *c, void *arg)
 	return 0;
 }
 
-/* The member has no role and no bucket any more, as far as anyone could act on it. */
 static int
 left_out(struct control *c, void *arg)
 {
-	struct quiesce *q = arg;
-	struct tp_host_info info;
-
-	if (c->primary == q->member || c->dist_dirty)
-		return 0;
-	if (c->primary == TP_MEMBER_NONE)
-		return tp_host_idle(c->daemon->host);
-	tp_host_info(c->daemon->host, &info);
-	return info.version == info.published;
+	return control_left_out(c, ((struct quiesce *)arg)->member);
 }
 
 static int
@@ -303,6 +294,42 @@ op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *con
 		return -EINVAL;
 	rc = control_call(&d->control, change_member, &ch);
 	return rc == 0 ? 0 : op_fail(err, rc, "member");
+}
+
+struct watch_change {
+	struct slot *slot;
+	struct tp_link *link;
+	const struct tp_link_conf *conf;
+};
+
+static int
+change_watch(struct control *c, void *arg)
+{
+	struct watch_change *ch = arg;
+	uint32_t probes = TP_LINK_W(TP_LINK_ARP) | TP_LINK_W(TP_LINK_ND);
+
+	(void)c;
+	RTE_SWAP(ch->slot->link, ch->link);
+	ch->slot->link_conf = *ch->conf;
+	atomic_store_explicit(&ch->slot->member->want_neigh, (ch->conf->watches & probes) != 0,
+	                memory_order_relaxed);
+	return 0;
+}
+
+int
+op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
+                struct error_text *err)
+{
+	struct watch_change ch = { .slot = &d->control.slot[member], .conf = conf };
+
+	if (tp_link_conf_check(conf, err->text, sizeof(err->text)) != 0)
+		return -EINVAL;
+	ch.link = op_make_link(ch.slot, conf);
+	if (ch.link == NULL)
+		return op_fail(err, -rte_errno, "link watches");
+	control_call(&d->control, change_watch, &ch);
+	tp_link_destroy(ch.link); /* the old one */
+	return 0;
 }
 
 static int

@@ -19,5 +19,9 @@ void op_resume(struct daemon *d, uint8_t member);
 /** Make whoever serves the host port leave it, until op_resume_host(); if it fails it is resumed. */
 int op_quiesce_host(struct daemon *d, struct error_text *err);
 void op_resume_host(struct daemon *d);
+/** Watches of a member. @return NULL with rte_errno */
+struct tp_link *op_make_link(struct slot *s, const struct tp_link_conf *conf);
+/** Give every member the VLAN filter that is in force. */
+void op_publish_filter(struct control *c);
 
 #endif

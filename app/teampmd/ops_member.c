@@ -129,7 +129,7 @@ join(struct control *c, void *arg)
 	s->used = true;
 	s->wanted = true;
 	s->carrier = true;
-	s->heart_at = now;
+
 	c->slot_of_port[s->port.port_id] = id;
 	tp_host_set_member(c->daemon->host, id, s->member);
 	s->worker->idle = idle_decide(c->daemon, s->worker->lcore_id);
@@ -140,9 +140,26 @@ join(struct control *c, void *arg)
 	                s->worker->lcore_id);
 	if (c->running)
 		tp_team_enable(&c->team, id, true, now);
+	op_publish_filter(c);
 	/* Its own role word must carry the present sequence. */
 	control_hand_over(c, c->primary);
 	return rc;
+}
+
+struct tp_link *
+op_make_link(struct slot *s, const struct tp_link_conf *conf)
+{
+	struct tp_link_ctx ctx = {
+		.port_id = s->port.port_id,
+		.pool = s->member->pool,
+		.mac = s->port.orig_mac,
+		.thread = control_thread_read,
+		.thread_arg = s,
+	};
+
+	if (rte_is_zero_ether_addr(&ctx.mac))
+		ctx.mac = s->member->mac;
+	return tp_link_create(&ctx, conf, tp_clock_now());
 }
 
 static void
@@ -188,7 +205,9 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 		port_set_mcast(&s->port, c->mcast, c->nb_mcast);
 	s->member->egress.mtu = c->mtu;
 	tp_link_conf_default(&s->link_conf, s->port.port_id);
-	s->link = tp_link_create(s->port.port_id, &s->link_conf);
+	if (!d->simulated)
+		s->link_conf.watches |= TP_LINK_W(TP_LINK_HEART);
+	s->link = op_make_link(s, &s->link_conf);
 	if (rc == 0 && s->link == NULL)
 		rc = op_fail(err, -rte_errno, "link watches");
 	return rc;
@@ -198,6 +217,8 @@ static void
 drop_slot(struct slot *s, bool detach)
 {
 	tp_link_destroy(s->link);
+	if (s->thread.tid != 0)
+		tp_link_thread_close(&s->thread);
 	port_close(&s->port, detach);
 	rte_free(s->member);
 	memset(s, 0, sizeof(*s));

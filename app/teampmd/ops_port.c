@@ -229,8 +229,8 @@ op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add, stru
 	return 0;
 }
 
-static void
-publish_filter(struct control *c)
+void
+op_publish_filter(struct control *c)
 {
 	const uint64_t *filter = c->vlan_filter_on ? c->vlan_filter : NULL;
 
@@ -243,7 +243,7 @@ op_set_vlan_filter(struct daemon *d, bool on, struct error_text *err)
 {
 	(void)err;
 	d->control.vlan_filter_on = on;
-	publish_filter(&d->control);
+	op_publish_filter(&d->control);
 	return 0;
 }
 

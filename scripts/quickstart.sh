@@ -1,0 +1,196 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 teampmd authors
+#
+# A team of two ports carries real traffic and loses its primary's link in mid-transfer.
+#
+#   namespace tpq-host                          namespace tpq-peer
+#   kernel stack 10.77.0.1                      kernel stack 10.77.0.2
+#        | team0 (net_tap)                           ^
+#   teampmd ---- m0 (net_af_packet) ------ p0 -------+  two equal-cost routes: the peer
+#        \------ m1 (net_af_packet) ------ p1 -------+  hashes its flows over both links
+#
+# Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--keep]
+# Needs nothing but Debian 12; as an ordinary user it runs inside a user namespace where the
+# system allows that, else it balances a pcap file (without links to cut).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
+mode=hash
+size_mib=64
+keep=false
+args=("$@")
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --mode) mode=${2:?--mode needs a value}; shift ;;
+    --size) size_mib=${2:?--size needs a value}; shift ;;
+    --keep) keep=true ;;
+    *) echo "quickstart.sh: unknown argument '$1' (there are --mode, --size and --keep)" >&2; exit 2 ;;
+    esac
+    shift
+done
+case "$mode" in hash | active-backup) ;; *)
+    echo "quickstart.sh: --mode $mode: not one of hash, active-backup" >&2; exit 2 ;;
+esac
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
+
+# ---- build --------------------------------------------------------------------
+
+if [ -z "${TP_QUICKSTART_BUILT:-}" ]; then
+    scripts/setup.sh --quiet || die "setup.sh could not install what is missing"
+    say "building (build-release) ..."
+    log=$(mktemp)
+    if ! { [ -f build-release/build.ninja ] || meson setup build-release --buildtype=release; } >"$log" 2>&1 ||
+        ! ninja -C build-release >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        die "the build failed"
+    fi
+    rm -f "$log"
+fi
+teampmd=$PWD/build-release/app/teampmd/teampmd
+teamctl=$PWD/build-release/app/teamctl/teamctl
+
+# ---- as an ordinary user: a user namespace, else pcap files -----------------------
+
+if [ "$(id -u)" -ne 0 ]; then
+    export TP_QUICKSTART_BUILT=1
+    if unshare --user --map-root-user --net --mount true 2>/dev/null && [ -r /dev/net/tun ] && [ -w /dev/net/tun ]; then
+        exec unshare --user --map-root-user --net --mount --fork "$0" "${args[@]}"
+    fi
+    say "this system gives ordinary users no namespaces: balancing a pcap file instead"
+    exec scripts/quickstart_pcap.sh "$teampmd"
+fi
+
+# ---- the two hosts ------------------------------------------------------------------
+
+tmp=$(mktemp -d /tmp/tpq.XXXXXX)
+host=tpq-host-$$ peer=tpq-peer-$$
+pids=()
+
+cleanup() {
+    local status=$?
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
+    # In a user namespace of our own /run/netns is a private mount.
+    ip netns del "$host" 2>/dev/null || true
+    ip netns del "$peer" 2>/dev/null || true
+    if $keep || { [ $status -ne 0 ] && [ -s "$tmp/teampmd.log" ]; }; then
+        say "logs are in $tmp"
+    else
+        rm -rf "$tmp"
+    fi
+    exit $status
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+if [ -n "${TP_QUICKSTART_BUILT:-}" ]; then
+    mount -t tmpfs tmpfs /run
+    mkdir -p /run/netns
+fi
+
+in_host() { ip netns exec "$host" "$@"; }
+in_peer() { ip netns exec "$peer" "$@"; }
+
+make_networks() {
+    ip netns add "$host"
+    ip netns add "$peer"
+    for i in 0 1; do
+        ip link add "m$i" netns "$host" type veth peer name "p$i" netns "$peer"
+        # The kernel behind a member is no second host, and veth must not hand over
+        # segments with checksums yet to be filled in.
+        in_host sysctl -qw "net.ipv6.conf.m$i.disable_ipv6=1"
+        in_host ethtool -K "m$i" tx off rx off tso off gso off gro off >/dev/null 2>&1
+        in_peer ethtool -K "p$i" tx off rx off tso off gso off gro off >/dev/null 2>&1
+        in_host ip link set "m$i" up
+    done
+    in_host ip link set lo up
+    in_peer ip link set lo up
+}
+
+# Independent switch ports: a bridge in the peer's namespace.
+peer_bridge() {
+    in_peer ip link add br0 type bridge
+    for i in 0 1; do
+        in_peer ip link set "p$i" master br0
+        in_peer ip link set "p$i" up
+    done
+    in_peer ip link set br0 up
+    in_peer ip addr add 10.77.0.2/24 dev br0
+}
+
+# Static aggregation: one address behind both links, and a route that hashes flows over those
+# links that have carrier.
+peer_multipath() {
+    in_peer sysctl -qw net.ipv4.fib_multipath_hash_policy=1
+    in_peer sysctl -qw net.ipv4.conf.all.ignore_routes_with_linkdown=1
+    in_peer sysctl -qw net.ipv4.conf.all.rp_filter=2
+    in_peer ip addr add 10.77.0.2/32 dev lo
+    for i in 0 1; do
+        in_peer sysctl -qw "net.ipv4.conf.p$i.ignore_routes_with_linkdown=1"
+        in_peer sysctl -qw "net.ipv4.conf.p$i.rp_filter=2"
+        in_peer ip link set "p$i" address 02:77:00:00:00:02 up
+    done
+    in_peer ip route add 10.77.0.1/32 src 10.77.0.2 nexthop dev p0 nexthop dev p1
+}
+
+start_team() {
+    in_host "$teampmd" --no-huge -m 512 --no-pci --no-telemetry --file-prefix "tpq$$" \
+        --vdev net_af_packet0,iface=m0 --vdev net_af_packet1,iface=m1 \
+        --vdev net_tap0,iface=team0 --log-level lib.eal:warning \
+        -- --host net_tap0 --mode "$mode" --control-socket "$tmp/control" \
+        >"$tmp/teampmd.log" 2>&1 &
+    daemon=$!
+    pids+=("$daemon")
+    for _ in $(seq 100); do
+        ctl show team >/dev/null 2>&1 && break
+        kill -0 "$daemon" 2>/dev/null || { cat "$tmp/teampmd.log" >&2; die "teampmd did not start"; }
+        sleep 0.1
+    done
+    in_host ip addr add 10.77.0.1/24 dev team0
+    in_host ip link set team0 up
+}
+
+ctl() { "$teamctl" -s "$tmp/control" "$@"; }
+
+wait_ping() {
+    for _ in $(seq 50); do
+        in_host ping -c 1 -W 1 10.77.0.2 >/dev/null 2>&1 && return
+    done
+    die "the peer does not answer"
+}
+
+# ---- the transfers --------------------------------------------------------------------
+
+serve() { # namespace address directory
+    ip netns exec "$1" python3 -m http.server --bind "$2" --directory "$3" 8080 >/dev/null 2>&1 &
+    pids+=($!)
+}
+
+main() {
+    say "setting up: two namespaces, two links, a team of two ports ($mode) ..."
+    make_networks
+    if [ "$mode" = hash ]; then peer_multipath; else peer_bridge; fi
+    start_team
+    wait_ping
+    mkdir "$tmp/at-host" "$tmp/at-peer"
+    head -c "$((size_mib << 20))" /dev/urandom >"$tmp/at-peer/down"
+    head -c "$((size_mib << 20))" /dev/urandom >"$tmp/at-host/up"
+    serve "$peer" 10.77.0.2 "$tmp/at-peer"
+    serve "$host" 10.77.0.1 "$tmp/at-host"
+    python3 scripts/quickstart_run.py --host "$host" --peer "$peer" --dir "$tmp" \
+        --teamctl "$teamctl" --socket "$tmp/control"
+    say "stopping the daemon ..."
+    kill -TERM "$daemon"
+    local code=0
+    wait "$daemon" || code=$?
+    pids=("${pids[@]:1}")
+    say "teampmd ended with exit code $code"
+    [ "$code" -eq 0 ] || die "the daemon did not stop cleanly: see $tmp/teampmd.log"
+}
+
+main
