@@ -217,7 +217,8 @@ struct control {
 /** One turn of control. @return work done */
 unsigned int tp_control_step(struct control *c, uint64_t now);
 int control_init(struct daemon *d, struct error_text *err);
-/** Stop traffic, drain, close ports. */
+/** Answer what threads still ask, after the loop has ended. */
+void control_serve(struct control *c);
 void control_fini(struct control *c);
 /** Run fn on the control lcore between two steps and wait for it. Any thread but control; while
  * control does not run (before and after the loop) fn runs at once.
@@ -236,6 +237,8 @@ void control_event(struct control *c, uint64_t now, const char *fmt, ...) __rte_
  */
 int op_start(struct daemon *d, struct error_text *err);
 int op_stop(struct daemon *d, struct error_text *err);
+/** End all workers, restore and close all ports. After control's loop has ended. */
+void op_close_all(struct daemon *d);
 int op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err);
 int op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
                 struct error_text *err);

@@ -156,16 +156,16 @@ control_init(struct daemon *d, struct error_text *err)
 }
 
 void
+control_serve(struct control *c)
+{
+	while (control_requests(c) > 0)
+		continue;
+}
+
+void
 control_fini(struct control *c)
 {
-	struct request *req;
-
-	if (c->requests != NULL) {
-		while (rte_ring_sc_dequeue(c->requests, (void **)&req) == 0) {
-			req->result = -ECANCELED;
-			sem_post(&req->done);
-		}
-	}
+	control_serve(c);
 	tp_announce_free(c->announce);
 	tp_flow_free(c->flow);
 	while (c->nb_retired > 0)

@@ -15,7 +15,7 @@
 
 /** Put a member's slot to its initial state with no port. */
 #define FOREACH_SLOT(c, s)                                                                         \
-	for (struct slot *s = (c)->slot; s < (c)->slot + TP_MAX_MEMBERS; s++)                      \
+	for (__typeof__(&(c)->slot[0]) s = (c)->slot; s < (c)->slot + TP_MAX_MEMBERS; s++)         \
 		if (s->used)
 
 static inline uint8_t

@@ -44,16 +44,21 @@ op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
 
 /* ---- start and stop ----------------------------------------------------------- */
 
-static int
-enable_all(struct control *c, void *arg)
+void
+op_enable_all(struct control *c, bool on)
 {
-	bool on = *(const bool *)arg;
 	uint64_t now = tp_clock_now();
 
 	c->running = on;
 	FOREACH_SLOT(c, s)
 	tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
 	control_event(c, now, on ? "start" : "stop");
+}
+
+static int
+enable_all(struct control *c, void *arg)
+{
+	op_enable_all(c, *(const bool *)arg);
 	return 0;
 }
 
@@ -69,21 +74,27 @@ op_start(struct daemon *d, struct error_text *err)
 	return control_call(&d->control, enable_all, &on);
 }
 
-/* Nothing waits between host port and members: the rings are empty and nobody is inside. */
-static int
-rings_empty(struct control *c, void *arg)
+/* Nothing waits between host port and members, and nobody is inside. */
+bool
+op_drained(const struct control *c)
 {
-	(void)arg;
-	if (!tp_host_idle(c->daemon->host))
-		return 0;
+	if (c->primary != TP_MEMBER_NONE || !tp_host_idle(c->daemon->host))
+		return false;
 	FOREACH_SLOT(c, s)
 	{
 		struct rte_ring *ring = c->daemon->fabric->ring[TP_NODE_HOST][slot_id(c, s)];
 
-		if (!s->parked && !rte_ring_empty(ring))
-			return 0;
+		if (!s->parked && (!rte_ring_empty(ring) || s->member->egress.nb_hold > 0))
+			return false;
 	}
-	return 1;
+	return true;
+}
+
+static int
+is_drained(struct control *c, void *arg)
+{
+	(void)arg;
+	return op_drained(c);
 }
 
 int
@@ -97,7 +108,7 @@ op_stop(struct daemon *d, struct error_text *err)
 	}
 	control_call(&d->control, enable_all, &on);
 	/* Ports that no longer take frames keep theirs; they are freed with the rings. */
-	op_wait(d, rings_empty, NULL);
+	op_wait(d, is_drained, NULL);
 	return 0;
 }
 

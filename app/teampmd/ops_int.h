@@ -10,6 +10,10 @@
 
 /** Fill err with "what: reason". @return rc */
 int op_fail(struct error_text *err, int rc, const char *what);
+/** Enable or disable every member that may be. Control. */
+void op_enable_all(struct control *c, bool on);
+/** Nothing waits between host port and members, and nobody is inside. Control. */
+bool op_drained(const struct control *c);
 /** Ask control until done() returns true. @return 0 or -ETIMEDOUT */
 int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
 /** Take a member out of the distribution and make its lcore leave the port alone. */

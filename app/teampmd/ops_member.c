@@ -8,6 +8,7 @@
 #include <numa.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
@@ -333,4 +334,37 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 		return op_fail(err, rc, "its lcore does not end");
 	drop_slot(s, detach);
 	return 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+#define END_TIMEOUT_MS 1000
+
+/* A lcore that does not end is left behind: the process is about to go. */
+static void
+end_worker(struct daemon *d, struct slot *s)
+{
+	atomic_store(&s->worker->run, false);
+	for (unsigned int ms = 0; ms < END_TIMEOUT_MS && !worker_gone(&d->control, s); ms++)
+		rte_delay_us_sleep(1000);
+	if (!d->simulated && worker_gone(&d->control, s) && !atomic_load(&s->worker->frozen))
+		rte_eal_wait_lcore(s->worker->lcore_id);
+}
+
+void
+op_close_all(struct daemon *d)
+{
+	struct control *c = &d->control;
+
+	control_hand_over(c, TP_MEMBER_NONE);
+	FOREACH_SLOT(c, s)
+	end_worker(d, s);
+	FOREACH_SLOT(c, s)
+	{
+		tp_member_purge(s->member);
+		drop_slot(s, true);
+	}
+	if (c->has_host)
+		port_close(&c->host_port, true);
+	c->has_host = false;
 }
