@@ -39,6 +39,8 @@ void control_send(struct control *c, uint8_t member, struct rte_mbuf *m);
 
 /** Link watches and heart beats. control_watch.c @return work done */
 unsigned int control_watch(struct control *c, uint64_t now);
+/** Tell the engine what a member's watches say now. */
+void control_obey_watch(struct control *c, struct slot *s, uint64_t now);
 /** The shape of tp_link_ctx.thread; arg is struct slot *. */
 int control_thread_read(void *arg, uint64_t *cpu_ns, bool *blocked);
 /** Nobody balances to the member any more, and what waited for it was taken back. */

@@ -90,8 +90,8 @@ unpark(struct slot *s)
 
 /* ---- verdicts ------------------------------------------------------------------- */
 
-static void
-obey_verdict(struct control *c, struct slot *s, uint64_t now)
+void
+control_obey_watch(struct control *c, struct slot *s, uint64_t now)
 {
 	struct tp_link_verdict v = tp_link_verdict(s->link);
 	bool up = (v.down & ~TP_LINK_W(TP_LINK_HEART)) == 0 && !v.removed;
@@ -131,7 +131,7 @@ control_watch(struct control *c, uint64_t now)
 		struct tp_link_out out;
 
 		if (tp_link_poll(s->link, now, &in, &out)) {
-			obey_verdict(c, s, now);
+			control_obey_watch(c, s, now);
 			work++;
 		}
 		for (uint16_t i = 0; i < out.nb_pkts; i++)

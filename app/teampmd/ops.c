@@ -319,9 +319,9 @@ change_watch(struct control *c, void *arg)
 	struct watch_change *ch = arg;
 	uint32_t probes = TP_LINK_W(TP_LINK_ARP) | TP_LINK_W(TP_LINK_ND);
 
-	(void)c;
 	RTE_SWAP(ch->slot->link, ch->link);
 	ch->slot->link_conf = *ch->conf;
+	control_obey_watch(c, ch->slot, tp_clock_now());
 	atomic_store_explicit(&ch->slot->member->want_neigh, (ch->conf->watches & probes) != 0,
 	                memory_order_relaxed);
 	return 0;

@@ -142,6 +142,7 @@ join(struct control *c, void *arg)
 	if (c->running)
 		tp_team_enable(&c->team, id, true, now);
 	op_publish_filter(c);
+	control_obey_watch(c, s, now);
 	/* Its own role word must carry the present sequence. */
 	control_hand_over(c, c->primary);
 	return rc;
