@@ -87,10 +87,7 @@ control_frame(struct control *c, struct slot *s, struct rte_mbuf *m, uint64_t no
 		break;
 	case TP_WHY_NEIGH:
 		tp_announce_heard(c->announce, m);
-		control_watch_frame(s, m, now);
-		break;
-	case TP_WHY_HEART:
-		control_watch_frame(s, m, now);
+		tp_link_frame(s->link, m, now);
 		break;
 	default:
 		c->ctr.drop[TP_DROP_CTL_UNHANDLED]++;
@@ -104,8 +101,7 @@ control_frames(struct control *c, uint64_t now)
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 	unsigned int total = 0;
 
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		struct rte_ring *ring = c->daemon->fabric->ring[slot_id(c, s)][TP_NODE_CONTROL];
 		unsigned int n = rte_ring_sc_dequeue_burst(ring, (void **)pkts, TP_BURST_MAX, NULL);
 

@@ -48,7 +48,5 @@ bool control_left_out(const struct control *c, uint8_t member);
 /** One look at a member's fence. control_fence.c */
 void control_fence(struct control *c, struct slot *s, uint64_t now);
 void control_fence_install(void);
-/** A frame that a watch may want. */
-void control_watch_frame(struct slot *s, struct rte_mbuf *m, uint64_t now);
 
 #endif

@@ -114,19 +114,12 @@ control_obey_watch(struct control *c, struct slot *s, uint64_t now)
 	s->hung = (v.down & TP_LINK_W(TP_LINK_HEART)) != 0;
 }
 
-void
-control_watch_frame(struct slot *s, struct rte_mbuf *m, uint64_t now)
-{
-	tp_link_frame(s->link, m, now);
-}
-
 unsigned int
 control_watch(struct control *c, uint64_t now)
 {
 	unsigned int work = 0;
 
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		struct tp_link_in in = read_member(c, s);
 		struct tp_link_out out;
 

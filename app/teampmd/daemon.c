@@ -194,8 +194,7 @@ dropped(const struct tp_counters *ctr)
 static void
 print_counters(const struct control *c)
 {
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		const struct tp_counters *ctr = &s->member->ctr;
 
 		printf("port %u (%s): received %" PRIu64 " packets %" PRIu64 " bytes, sent %" PRIu64

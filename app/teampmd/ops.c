@@ -51,7 +51,7 @@ op_enable_all(struct control *c, bool on)
 
 	c->running = on;
 	FOREACH_SLOT(c, s)
-	tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
+		tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
 	control_event(c, now, on ? "start" : "stop");
 }
 
@@ -80,8 +80,7 @@ op_drained(const struct control *c)
 {
 	if (c->primary != TP_MEMBER_NONE || !tp_host_idle(c->daemon->host))
 		return false;
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		struct rte_ring *ring = c->daemon->fabric->ring[TP_NODE_HOST][slot_id(c, s)];
 
 		if (!s->parked && (!rte_ring_empty(ring) || s->member->egress.nb_hold > 0))
@@ -317,13 +316,10 @@ static int
 change_watch(struct control *c, void *arg)
 {
 	struct watch_change *ch = arg;
-	uint32_t probes = TP_LINK_W(TP_LINK_ARP) | TP_LINK_W(TP_LINK_ND);
 
 	RTE_SWAP(ch->slot->link, ch->link);
 	ch->slot->link_conf = *ch->conf;
 	control_obey_watch(c, ch->slot, tp_clock_now());
-	atomic_store_explicit(&ch->slot->member->want_neigh, (ch->conf->watches & probes) != 0,
-	                memory_order_relaxed);
 	return 0;
 }
 

@@ -359,9 +359,8 @@ op_close_all(struct daemon *d)
 
 	control_hand_over(c, TP_MEMBER_NONE);
 	FOREACH_SLOT(c, s)
-	end_worker(d, s);
-	FOREACH_SLOT(c, s)
-	{
+		end_worker(d, s);
+	FOREACH_SLOT(c, s) {
 		tp_member_purge(s->member);
 		drop_slot(s, true);
 	}

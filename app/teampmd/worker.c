@@ -68,7 +68,9 @@ refuse(const struct tp_member *m, const struct rte_mbuf *pkt, const struct tp_pk
 	return TP_NB_DROPS;
 }
 
-/* Neighbour traffic interests the link watches too: they get a copy, the host the frame. */
+/* Neighbour traffic interests control too, for its probes and for what it announces: it gets a
+ * copy, the host the frame.
+ */
 static void
 copy_neigh(struct tp_member *m, const struct rte_mbuf *pkt, struct sorted *out)
 {
@@ -84,9 +86,7 @@ classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *in
 {
 	enum tp_drop why;
 
-	if (unlikely(info->flags & TP_PKT_F_NEIGH) &&
-	                atomic_load_explicit(&m->want_neigh, memory_order_relaxed) &&
-	                out->nb_control < TP_BURST_MAX)
+	if (unlikely(info->flags & TP_PKT_F_NEIGH))
 		copy_neigh(m, pkt, out);
 	why = refuse(m, pkt, info);
 	if (likely(why == TP_NB_DROPS) && tp_pkt_rx_to_intent(pkt, info) != 0)

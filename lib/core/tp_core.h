@@ -151,7 +151,6 @@ enum tp_why {
 	TP_WHY_SLOW = 1, /**< slow protocols (LACP, marker), received */
 	TP_WHY_LLDP,     /**< LLDP, received */
 	TP_WHY_NEIGH,    /**< copy of an ARP or ND frame, received */
-	TP_WHY_HEART,    /**< probe of a link watch of ours, received */
 	TP_WHY_SNOOP,    /**< copy of an ARP, ND, IGMP or MLD frame that the host sent */
 };
 

@@ -320,7 +320,6 @@ struct tp_member {
 	_Atomic uint32_t port_req;                          /**< see TP_PORT_HALT */
 	_Atomic uint8_t rx_accept;                          /**< enum tp_accept */
 	_Atomic bool collecting;
-	_Atomic bool want_neigh;               /**< control wants copies of ARP and ND frames */
 	_Atomic(const uint64_t *) vlan_filter; /**< [64] bitmap of accepted VLANs; NULL: all */
 	uint8_t id;                            /**< index in the team */
 	uint16_t port_id;
