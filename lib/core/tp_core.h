@@ -34,9 +34,9 @@
 
 /* ---- time ------------------------------------------------------------- */
 
-/** Nanoseconds since tp_clock_init(), one origin for all lcores; deadlines are
- * absolute values of it. Engines get it as the parameter `now` and read no
- * clock themselves.
+/** Nanoseconds, one origin for all lcores: at tp_clock_init() it is CLOCK_MONOTONIC, so that times
+ * in events compare with those of other programs; from then on the TSC counts. Deadlines are
+ * absolute values of it. Engines get it as the parameter `now` and read no clock themselves.
  */
 #define TP_NS_PER_US UINT64_C(1000)
 #define TP_NS_PER_MS UINT64_C(1000000)
