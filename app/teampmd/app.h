@@ -17,6 +17,7 @@
 #include <rte_ethdev.h>
 #include <rte_rcu_qsbr.h>
 
+#include "notify.h"
 #include "tp_core.h"
 #include "tp_flow.h"
 #include "tp_link.h"
@@ -211,6 +212,7 @@ struct control {
 	uint8_t idle;                   /**< policy decided for control's lcore */
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
 	uint64_t nb_events;
+	struct notify notify;      /**< service manager */
 	struct rte_ring *requests; /**< of struct request *, from the front; multi-producer */
 };
 

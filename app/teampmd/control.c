@@ -148,6 +148,8 @@ control_init(struct daemon *d, struct error_text *err)
 	c->primary = TP_MEMBER_NONE;
 	c->idle = IDLE_SLEEP;
 	control_fence_install();
+	if (notify_open(&c->notify, tp_clock_now()) != 0)
+		fprintf(stderr, "teampmd: NOTIFY_SOCKET cannot be used\n");
 	return 0;
 }
 
@@ -162,6 +164,7 @@ void
 control_fini(struct control *c)
 {
 	control_serve(c);
+	notify_close(&c->notify);
 	tp_announce_free(c->announce);
 	tp_flow_free(c->flow);
 	while (c->nb_retired > 0)
