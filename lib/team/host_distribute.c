@@ -142,13 +142,8 @@ static void
 snoop(struct tp_member *me, const struct rte_mbuf *m)
 {
 	struct rte_ring *ring = me->fabric->ring[me->id][TP_NODE_CONTROL];
-	struct tp_pkt_info info;
-	struct rte_mbuf *copy;
+	struct rte_mbuf *copy = tp_pkt_copy(m, me->pool);
 
-	tp_pkt_parse(m, &info);
-	if ((info.flags & (TP_PKT_F_NEIGH | TP_PKT_F_GROUP)) == 0)
-		return;
-	copy = tp_pkt_copy(m, me->pool);
 	if (copy == NULL)
 		return;
 	*tp_meta(copy) = (struct tp_meta){
@@ -159,19 +154,51 @@ snoop(struct tp_member *me, const struct rte_mbuf *m)
 	tp_fabric_send(ring, &copy, 1, &me->ctr, TP_DROP_CTL_RING_FULL);
 }
 
-static void
-snoop_burst(struct tp_member *me, struct rte_mbuf **pkts, uint64_t special)
+/* @return the member that the frame must leave by, or TP_MEMBER_NONE: as the mode chooses */
+static uint8_t
+examine(struct tp_host *h, struct tp_member *me, const struct rte_mbuf *m, uint64_t now)
 {
-	for (; special != 0; special &= special - 1)
-		snoop(me, pkts[rte_bsf64(special)]);
+	const struct tp_dist *d = h->dist;
+	struct tp_pkt_info info;
+	uint8_t to;
+
+	tp_pkt_parse(m, &info);
+	if ((info.flags & (TP_PKT_F_NEIGH | TP_PKT_F_GROUP)) == 0)
+		return TP_MEMBER_NONE;
+	snoop(me, m);
+	if (tp_modes[d->mode].single || d->mode == TP_MODE_BROADCAST)
+		return TP_MEMBER_NONE;
+	to = host_asked_by(h, m, &info, now);
+	return to < TP_MAX_MEMBERS && (d->alive_mask & RTE_BIT32(to)) ? to : TP_MEMBER_NONE;
+}
+
+/* @return frames left for the mode to choose a member for, moved up with their hashes */
+static uint16_t
+examine_special(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts, uint32_t *hash,
+                uint16_t nb_pkts, uint64_t special, uint64_t now)
+{
+	uint16_t left = 0;
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		uint8_t to = special & RTE_BIT64(i) ? examine(h, me, pkts[i], now) : TP_MEMBER_NONE;
+
+		if (to != TP_MEMBER_NONE) {
+			send_to(h, me, to, &pkts[i], 1);
+			continue;
+		}
+		hash[left] = hash[i];
+		pkts[left++] = pkts[i];
+	}
+	return left;
 }
 
 /* Frames whose EtherType or protocol can be of interest, for the modes that do not hash. */
 static uint64_t
-find_special(struct rte_mbuf **pkts, uint16_t nb_pkts)
+find_special(struct rte_mbuf **pkts, uint32_t *hash, uint16_t nb_pkts)
 {
 	uint64_t special = 0;
 
+	memset(hash, 0, nb_pkts * sizeof(*hash));
 	for (uint16_t i = 0; i < nb_pkts; i++) {
 		const struct rte_mbuf *m = pkts[i];
 		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
@@ -222,10 +249,11 @@ host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts,
 	if (tp_modes[h->dist->mode].map)
 		special = tp_flow_hash_burst(h->dist->flow, pkts, nb_pkts, hash);
 	else
-		special = find_special(pkts, nb_pkts);
+		special = find_special(pkts, hash, nb_pkts);
 	if (unlikely(special != 0))
-		snoop_burst(me, pkts, special);
-	choose(h, me, pkts, hash, nb_pkts, now);
+		nb_pkts = examine_special(h, me, pkts, hash, nb_pkts, special, now);
+	if (nb_pkts > 0)
+		choose(h, me, pkts, hash, nb_pkts, now);
 }
 
 /* How many frames every ring that might be chosen still takes. */

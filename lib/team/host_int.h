@@ -11,6 +11,9 @@
 
 #include "tp_team.h"
 
+/** Neighbours that asked lately; a power of two. */
+#define HOST_NB_ASKED 256
+
 /** A bucket that is to move once its last frame has left the old ring for longer than the skew. */
 struct host_lazy {
 	uint32_t bucket;
@@ -68,7 +71,8 @@ struct tp_host {
 	struct host_lazy *lazy;  /**< [TP_MAX_BUCKETS] */
 	uint64_t *seen_ns;       /**< [TP_MAX_BUCKETS] last frame, while someone wants to know */
 	uint64_t *bytes;         /**< [TP_MAX_BUCKETS] mode load */
-	uint8_t map[TP_MAX_BUCKETS + 64]; /**< in force; slack for vector loads */
+	_Atomic uint64_t asked[HOST_NB_ASKED]; /**< members w, holder r; see host_neigh.c */
+	uint8_t map[TP_MAX_BUCKETS + 64];      /**< in force; slack for vector loads */
 };
 
 /** Try to become the consumer of a member's egress; never waits. */
@@ -102,6 +106,9 @@ host_ring(const struct tp_host *h, uint8_t member)
 /** Distribute a burst that came from the host port. @param pkts [nb_pkts] consumed */
 void host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts,
                 uint16_t nb_pkts, uint64_t now);
+/** The member by which a reply to a neighbour is to leave: where it asked, or TP_MEMBER_NONE. */
+uint8_t host_asked_by(struct tp_host *h, const struct rte_mbuf *m, const struct tp_pkt_info *info,
+                uint64_t now);
 /** Hand out from the stash what fits, in order. @return frames handed out */
 uint16_t host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now);
 

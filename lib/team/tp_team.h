@@ -415,6 +415,13 @@ unsigned int tp_host_step(struct tp_host *host, struct tp_member *me, uint64_t n
  */
 void tp_host_input(struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts);
 
+/** Note that a neighbour asked for one of the host's addresses by way of this member, so that the
+ * reply leaves by it. Member's lcore.
+ * @param m an ARP or ND frame (TP_PKT_F_NEIGH), borrowed; anything but a request is ignored
+ */
+void tp_host_asked(struct tp_member *me, const struct rte_mbuf *m, const struct tp_pkt_info *info,
+                uint64_t now);
+
 /** Transmit what waits for a member: its hold, its ring from the host port, frames of control.
  * Does nothing while the holder has revoked its Tx guard or the port is halted. Owner's lcore.
  * @return frames moved
