@@ -263,6 +263,13 @@ replace(struct tp_egress *eg, struct rte_mbuf *m, uint16_t max_segs)
 	return copy;
 }
 
+/* Also to take a request back that did not fit. */
+static bool
+is_edited(const struct rte_mbuf *m, const struct pkt_intent *in)
+{
+	return (in->flags | (m->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK)) != 0;
+}
+
 /* A frame the port can take and, when something is to be written, that may be written to.
  * @param m consumed
  * @return m or a copy; NULL: dropped and counted
@@ -271,13 +278,12 @@ static struct rte_mbuf *
 make_fit(struct tp_egress *eg, struct rte_mbuf *m, const struct pkt_intent *in, uint64_t tags)
 {
 	uint16_t max_segs = in->flags & PKT_F_SEG ? eg->max_segs_tso : eg->max_segs;
-	bool edit = (in->flags | tags) != 0;
 
 	if (m->nb_segs > max_segs) {
 		eg->ctr->c[TP_C_TX_LINEAR]++;
 		return replace(eg, m, max_segs);
 	}
-	if (!edit)
+	if (!is_edited(m, in))
 		return m;
 	if (!RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) > 1 ||
 	                m->data_len < in->l2_len + in->l3_len + in->l4_len ||
@@ -330,7 +336,7 @@ finish(struct outbox *out, struct rte_mbuf *m, const struct pkt_intent *in)
 	m = make_fit(eg, m, in, tags);
 	if (m == NULL)
 		return;
-	if ((in->flags | tags) != 0) {
+	if (is_edited(m, in)) {
 		pkt_intent_set(m, in);
 		m->ol_flags |= tags;
 		do_checksums(eg, m, soft_part(eg, in));
