@@ -65,7 +65,7 @@ int snap_port_of(const struct snap *snap, uint8_t member);
 /** What `show TOPIC [ARGUMENT]` and /teampmd/TOPIC[,ARGUMENT] give. */
 struct topic {
 	const char *name; /**< of telemetry: /teampmd/name */
-	const char *help;
+	const char *help; /**< of telemetry; NULL: too much for it */
 	/** @param arg NULL, or a port's id or "all"
 	 * @return an object or array, or NULL with err filled */
 	json_t *(*get)(struct daemon *d, const char *arg, struct error_text *err);
@@ -78,8 +78,9 @@ const struct topic *topic_find(const char *name);
 
 /** Render a topic's object as text: pairs, and tables for arrays of flat objects. */
 void text_render(const json_t *json, FILE *out);
-/** Fill telemetry's data from an object or array. Nested ones become containers, true and false
- * 1 and 0, null an empty string; what its limits do not allow is cut off.
+/** Fill telemetry's data from an object or array. Nested ones become containers, an array of
+ * objects a dictionary by the value of each one's first member, true and false 1 and 0, null an
+ * empty string; what telemetry's limits do not allow is cut off.
  * @return 0 or -errno
  */
 int telemetry_fill(struct rte_tel_data *data, const json_t *json);

@@ -71,7 +71,7 @@ const struct topic topics[] = {
 	{ "xstats", "Extended statistics of a port's ethdev. Parameter: port id or all",
 	                show_xstats, NULL },
 	{ "bucket", "Buckets, bytes and share of load of each member", show_bucket, NULL },
-	{ "bucket_map", "Which port each bucket goes to", show_bucket_map, NULL },
+	{ "bucket_map", NULL, show_bucket_map, NULL },
 	{ "lcore", "Lcores and how busy they are", show_lcore, NULL },
 	{ "config", "The running configuration as commands", show_config, text_lines },
 	{ "events", "What happened", show_events, NULL },

@@ -33,7 +33,7 @@ for_ports(struct daemon *d, const char *arg, port_fn *fn, struct error_text *err
 	s = snap_take(d);
 	if (s == NULL)
 		return show_no_memory(err);
-	if (arg == NULL || arg[0] == '\0' || strcmp(arg, "all") == 0) {
+	if (arg == NULL || strcmp(arg, "all") == 0) {
 		json = json_array();
 		RTE_ETH_FOREACH_DEV(port_id)
 			json_array_append_new(json, fn(d, s, port_id));

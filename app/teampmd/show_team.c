@@ -4,6 +4,7 @@
 
 /* Topics about the team: team, bucket, lcore, announce, events. */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -262,6 +263,8 @@ show_lcore(struct daemon *d, const char *arg, struct error_text *err)
 struct announce_copy {
 	struct tp_team_conf conf;
 	uint8_t announce_left, igmp_left;
+	uint32_t nb;
+	struct tp_announce_entry entry[2 * TP_ANNOUNCE_MAX];
 };
 
 static int
@@ -272,21 +275,37 @@ copy_announce(struct control *c, void *arg)
 	a->conf = c->team.conf;
 	a->announce_left = c->team.announce_left;
 	a->igmp_left = c->team.igmp_left;
+	if (c->announce != NULL)
+		a->nb = tp_announce_dump(c->announce, tp_clock_now(), a->entry, RTE_DIM(a->entry));
 	return 0;
+}
+
+static json_t *
+entry_json(const struct tp_announce_entry *e)
+{
+	char addr[INET6_ADDRSTRLEN];
+
+	inet_ntop(e->family == 4 ? AF_INET : AF_INET6, e->addr, addr, sizeof(addr));
+	return json_pack("{s:s s:s s:i s:o s:b s:I}", "address", addr, "kind",
+	                e->group ? "group" : "address", "vlan", e->vid, "mac", show_mac(&e->mac),
+	                "own", e->own, "age_ms", (json_int_t)(e->age / TP_NS_PER_MS));
 }
 
 json_t *
 show_announce(struct daemon *d, const char *arg, struct error_text *err)
 {
-	struct announce_copy a;
+	struct announce_copy a = { .nb = 0 };
+	json_t *entries = json_array();
 
 	(void)arg;
 	(void)err;
 	control_call(&d->control, copy_announce, &a);
-	return json_pack("{s:i s:I s:i s:i s:i}", "num_peer_notif", a.conf.num_peer_notif,
+	for (uint32_t i = 0; i < a.nb; i++)
+		json_array_append_new(entries, entry_json(&a.entry[i]));
+	return json_pack("{s:i s:I s:i s:i s:i s:o}", "num_peer_notif", a.conf.num_peer_notif,
 	                "peer_notif_delay_ms", (json_int_t)a.conf.peer_notif_delay_ms,
 	                "resend_igmp", a.conf.resend_igmp, "announcements_left", a.announce_left,
-	                "reports_left", a.igmp_left);
+	                "reports_left", a.igmp_left, "entries", entries);
 }
 
 struct events_copy {
@@ -318,8 +337,9 @@ show_events(struct daemon *d, const char *arg, struct error_text *err)
 		const struct event *ev = &e->event[i % NB_EVENTS];
 
 		json_array_append_new(
-		                json, json_pack("{s:I s:f s:s}", "number", (json_int_t)i, "at_s",
-		                                      ev->at_ns / 1e9, "text", ev->text));
+		                json, json_pack("{s:I s:I s:s}", "number", (json_int_t)i, "at_us",
+		                                      (json_int_t)(ev->at_ns / TP_NS_PER_US),
+		                                      "text", ev->text));
 	}
 	free(e);
 	return json;

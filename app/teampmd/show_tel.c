@@ -118,46 +118,63 @@ fill_dict(struct rte_tel_data *data, const json_t *json)
 }
 
 static int
-array_add(struct rte_tel_data *data, enum rte_tel_value_type type, const json_t *v)
+array_add(struct rte_tel_data *data, bool is_int, const json_t *v)
 {
 	char text[RTE_TEL_MAX_STRING_LEN];
-	struct rte_tel_data *c;
-	int rc;
 
-	if (type == RTE_TEL_INT_VAL)
+	if (is_int)
 		return rte_tel_data_add_array_int(data, json_integer_value(v));
-	if (type == RTE_TEL_STRING_VAL) {
-		tel_text(v, text);
-		return rte_tel_data_add_array_string(data, text);
-	}
-	c = tel_container(v);
-	if (c == NULL)
-		return -ENOMEM;
-	rc = rte_tel_data_add_array_container(data, c, 0);
-	if (rc != 0)
-		rte_tel_data_free(c);
-	return rc;
+	tel_text(v, text);
+	return rte_tel_data_add_array_string(data, text);
 }
 
 /** An array of telemetry holds one type; ours have the first element's. */
 static int
 fill_array(struct rte_tel_data *data, const json_t *json)
 {
-	const json_t *first = json_array_get(json, 0);
-	enum rte_tel_value_type type = RTE_TEL_STRING_VAL;
+	bool is_int = json_is_integer(json_array_get(json, 0));
 	size_t i;
 	json_t *v;
-	int rc;
+	int rc = rte_tel_data_start_array(data, is_int ? RTE_TEL_INT_VAL : RTE_TEL_STRING_VAL);
 
-	if (json_is_object(first) || json_is_array(first))
-		type = RTE_TEL_CONTAINER;
-	else if (json_is_integer(first))
-		type = RTE_TEL_INT_VAL;
-	rc = rte_tel_data_start_array(data, type);
 	json_array_foreach(json, i, v)
 	{
 		if (rc == 0)
-			rc = array_add(data, type, v);
+			rc = array_add(data, is_int, v);
+	}
+	return rc == -ENOSPC ? 0 : rc;
+}
+
+/** What an object is called by: the value of its first member, like its port. */
+static void
+object_name(const json_t *object, size_t i, char *name)
+{
+	void *iter = json_object_iter((json_t *)(uintptr_t)object);
+	const json_t *first = json_object_iter_value(iter);
+	char text[RTE_TEL_MAX_STRING_LEN];
+
+	if (json_is_string(first))
+		tel_text(first, text);
+	else
+		snprintf(text, sizeof(text), "%" JSON_INTEGER_FORMAT,
+		                json_is_integer(first) ? json_integer_value(first) : (json_int_t)i);
+	tel_name(text, name);
+}
+
+/** Arrays of telemetry hold no dictionaries: one of objects becomes a dictionary of them. */
+static int
+fill_objects(struct rte_tel_data *data, const json_t *json)
+{
+	char name[RTE_TEL_MAX_STRING_LEN];
+	size_t i;
+	json_t *v;
+	int rc = rte_tel_data_start_dict(data);
+
+	json_array_foreach(json, i, v)
+	{
+		object_name(v, i, name);
+		if (rc == 0)
+			rc = dict_nested(data, name, v);
 	}
 	return rc == -ENOSPC ? 0 : rc;
 }
@@ -167,9 +184,10 @@ telemetry_fill(struct rte_tel_data *data, const json_t *json)
 {
 	if (json_is_object(json))
 		return fill_dict(data, json);
-	if (json_is_array(json))
-		return fill_array(data, json);
-	return -EINVAL;
+	if (!json_is_array(json))
+		return -EINVAL;
+	return json_is_object(json_array_get(json, 0)) ? fill_objects(data, json)
+	                                               : fill_array(data, json);
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -215,6 +233,8 @@ telemetry_start(struct daemon *d)
 	for (const struct topic *t = topics; t->name != NULL; t++) {
 		int rc;
 
+		if (t->help == NULL)
+			continue;
 		snprintf(name, sizeof(name), PREFIX "%s", t->name);
 		rc = rte_telemetry_register_cmd(name, on_request, t->help);
 		if (rc != 0)

@@ -172,8 +172,8 @@ stats_period_print(struct stats_period *p, struct daemon *d, uint64_t now, FILE 
 		seconds = now / 1e9;
 	sums(s, p->last, &total, &since);
 	fprintf(out, "%s==== %.1f s, %s, mode %s ====\n",
-	                isatty(STDOUT_FILENO) ? "\033[2J\033[H" : "", s->now / 1e9,
-	                s->running ? "running" : "stopped",
+	                isatty(STDOUT_FILENO) && !d->opt.interactive ? "\033[2J\033[H" : "",
+	                s->now / 1e9, s->running ? "running" : "stopped",
 	                s->conf.mode < TP_NB_MODES ? tp_modes[s->conf.mode].name : "?");
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
 		if (s->member[i].used)
