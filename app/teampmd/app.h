@@ -17,6 +17,7 @@
 #include <rte_ethdev.h>
 #include <rte_rcu_qsbr.h>
 
+#include "notify.h"
 #include "tp_core.h"
 #include "tp_flow.h"
 #include "tp_link.h"
@@ -134,12 +135,22 @@ struct worker {
 unsigned int tp_worker_step(struct worker *w, uint64_t now);
 /** The loop around it; lcore function, arg is struct worker *. */
 int worker_main(void *arg);
+/** Let the freeze signal find this thread's worker. On the worker's lcore. */
+void worker_freezable(struct worker *w);
 /** The loop around tp_control_step(), until daemon.quit. */
 void control_loop(struct daemon *d);
 /** What `--idle auto` means for a lcore: enum idle_policy. Control, or before it runs. */
 uint8_t idle_decide(const struct daemon *d, unsigned int lcore_id);
 
 /* ==== control ============================================================ */
+
+/** Where a hung lcore stands (control_fence.c). */
+enum fence {
+	FENCE_NONE,
+	FENCE_SOFT,     /**< no role, no buckets; it may come back */
+	FENCE_FREEZING, /**< it holds a guard: signal sent */
+	FENCE_FROZEN,   /**< it will never run again */
+};
 
 /** A member and what control knows about it. */
 struct slot {
@@ -149,11 +160,14 @@ struct slot {
 	struct port port;
 	struct tp_link *link; /**< its link watches */
 	struct tp_link_conf link_conf;
-	bool forced_down;  /**< set link-down */
-	bool wanted;       /**< may be enabled: not about to be changed or removed */
-	bool carrier;      /**< what lsc, poll and netlink say */
-	bool parked;       /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
-	uint64_t heart_at; /**< when its heart beat last moved */
+	bool forced_down;   /**< set link-down */
+	bool wanted;        /**< may be enabled: not about to be changed or removed */
+	bool carrier;       /**< what lsc, poll and netlink say */
+	bool parked;        /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
+	bool hung;          /**< the heart watch says so */
+	uint8_t fence;      /**< enum fence */
+	uint64_t fence_due; /**< next step of the fence at this time */
+	struct tp_link_thread thread; /**< of its lcore, for the heart watch */
 };
 
 /** Events worth a line in the log, the timeline of the quickstart and `show events`. */
@@ -198,13 +212,15 @@ struct control {
 	uint8_t idle;                   /**< policy decided for control's lcore */
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */
 	uint64_t nb_events;
+	struct notify notify;      /**< service manager */
 	struct rte_ring *requests; /**< of struct request *, from the front; multi-producer */
 };
 
 /** One turn of control. @return work done */
 unsigned int tp_control_step(struct control *c, uint64_t now);
 int control_init(struct daemon *d, struct error_text *err);
-/** Stop traffic, drain, close ports. */
+/** Answer what threads still ask, after the loop has ended. */
+void control_serve(struct control *c);
 void control_fini(struct control *c);
 /** Run fn on the control lcore between two steps and wait for it. Any thread but control; while
  * control does not run (before and after the loop) fn runs at once.
@@ -223,6 +239,8 @@ void control_event(struct control *c, uint64_t now, const char *fmt, ...) __rte_
  */
 int op_start(struct daemon *d, struct error_text *err);
 int op_stop(struct daemon *d, struct error_text *err);
+/** End all workers, restore and close all ports. After control's loop has ended. */
+void op_close_all(struct daemon *d);
 int op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err);
 int op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
                 struct error_text *err);

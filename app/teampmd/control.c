@@ -87,10 +87,7 @@ control_frame(struct control *c, struct slot *s, struct rte_mbuf *m, uint64_t no
 		break;
 	case TP_WHY_NEIGH:
 		tp_announce_heard(c->announce, m);
-		control_watch_frame(s, m, now);
-		break;
-	case TP_WHY_HEART:
-		control_watch_frame(s, m, now);
+		tp_link_frame(s->link, m, now);
 		break;
 	default:
 		c->ctr.drop[TP_DROP_CTL_UNHANDLED]++;
@@ -104,8 +101,7 @@ control_frames(struct control *c, uint64_t now)
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 	unsigned int total = 0;
 
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		struct rte_ring *ring = c->daemon->fabric->ring[slot_id(c, s)][TP_NODE_CONTROL];
 		unsigned int n = rte_ring_sc_dequeue_burst(ring, (void **)pkts, TP_BURST_MAX, NULL);
 
@@ -151,20 +147,24 @@ control_init(struct daemon *d, struct error_text *err)
 	c->mtu = RTE_ETHER_MTU;
 	c->primary = TP_MEMBER_NONE;
 	c->idle = IDLE_SLEEP;
+	control_fence_install();
+	if (notify_open(&c->notify, tp_clock_now()) != 0)
+		fprintf(stderr, "teampmd: NOTIFY_SOCKET cannot be used\n");
 	return 0;
+}
+
+void
+control_serve(struct control *c)
+{
+	while (control_requests(c) > 0)
+		continue;
 }
 
 void
 control_fini(struct control *c)
 {
-	struct request *req;
-
-	if (c->requests != NULL) {
-		while (rte_ring_sc_dequeue(c->requests, (void **)&req) == 0) {
-			req->result = -ECANCELED;
-			sem_post(&req->done);
-		}
-	}
+	control_serve(c);
+	notify_close(&c->notify);
 	tp_announce_free(c->announce);
 	tp_flow_free(c->flow);
 	while (c->nb_retired > 0)

@@ -51,8 +51,7 @@ control_hand_over(struct control *c, uint8_t primary)
 {
 	c->epoch = tp_host_raise(c->daemon->host);
 	c->role_seq++;
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		bool is_primary = !c->host_halted && slot_id(c, s) == primary;
 
 		atomic_store_explicit(&s->member->role,
@@ -85,8 +84,7 @@ act_fail_over_mac(struct control *c, uint8_t primary)
 			port_take_mac(&c->host_port, &c->mac);
 		return;
 	}
-	FOREACH_SLOT(c, other)
-	{
+	FOREACH_SLOT(c, other) {
 		if (other != s)
 			port_take_mac(&other->port, &other->port.orig_mac);
 	}
@@ -110,8 +108,7 @@ act_primary(struct control *c, uint8_t primary, uint64_t now)
 static void
 act_accept(struct control *c, const struct tp_team_actions *act)
 {
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		uint8_t id = slot_id(c, s);
 
 		atomic_store_explicit(&s->member->collecting, c->team.member[id].collecting,
@@ -135,8 +132,7 @@ act_carrier(struct control *c, bool up, uint64_t now)
 static void
 act_members(struct control *c, uint32_t changed, uint64_t now)
 {
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		const struct tp_team_member *m = &c->team.member[slot_id(c, s)];
 
 		if ((changed & RTE_BIT32(slot_id(c, s))) == 0)
@@ -150,18 +146,18 @@ act_members(struct control *c, uint32_t changed, uint64_t now)
 static void
 act_announce(struct control *c, uint32_t mask, bool reports, uint64_t now)
 {
-	struct rte_mbuf *pkts[TP_BURST_MAX];
+	struct rte_mbuf *pkts[TP_ANNOUNCE_MAX];
 
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		struct rte_mempool *mp = s->member->pool;
 		uint16_t n;
 
 		if ((mask & RTE_BIT32(slot_id(c, s))) == 0)
 			continue;
 		n = reports ? tp_announce_build_reports(
-		                              c->announce, now, &c->mac, mp, pkts, RTE_DIM(pkts))
-		            : tp_announce_build(c->announce, now, &c->mac, mp, pkts, RTE_DIM(pkts));
+		                              c->announce, now, &c->mac, mp, pkts, TP_ANNOUNCE_MAX)
+		            : tp_announce_build(
+		                              c->announce, now, &c->mac, mp, pkts, TP_ANNOUNCE_MAX);
 		for (uint16_t i = 0; i < n; i++)
 			control_send(c, slot_id(c, s), pkts[i]);
 	}

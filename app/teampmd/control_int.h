@@ -15,7 +15,7 @@
 
 /** Put a member's slot to its initial state with no port. */
 #define FOREACH_SLOT(c, s)                                                                         \
-	for (struct slot *s = (c)->slot; s < (c)->slot + TP_MAX_MEMBERS; s++)                      \
+	for (__typeof__(&(c)->slot[0]) s = (c)->slot; s < (c)->slot + TP_MAX_MEMBERS; s++)         \
 		if (s->used)
 
 static inline uint8_t
@@ -39,7 +39,14 @@ void control_send(struct control *c, uint8_t member, struct rte_mbuf *m);
 
 /** Link watches and heart beats. control_watch.c @return work done */
 unsigned int control_watch(struct control *c, uint64_t now);
-/** A frame that a watch may want. */
-void control_watch_frame(struct slot *s, struct rte_mbuf *m, uint64_t now);
+/** Tell the engine what a member's watches say now. */
+void control_obey_watch(struct control *c, struct slot *s, uint64_t now);
+/** The shape of tp_link_ctx.thread; arg is struct slot *. */
+int control_thread_read(void *arg, uint64_t *cpu_ns, bool *blocked);
+/** Nobody balances to the member any more, and what waited for it was taken back. */
+bool control_left_out(const struct control *c, uint8_t member);
+/** One look at a member's fence. control_fence.c */
+void control_fence(struct control *c, struct slot *s, uint64_t now);
+void control_fence_install(void);
 
 #endif

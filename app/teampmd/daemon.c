@@ -10,10 +10,10 @@
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
-#include "app.h"
+#include "control_int.h"
+#include "ops_int.h"
 
-/* Slots of rings between control and a member: probes and snooped frames, no traffic. */
-#define CONTROL_RING_SIZE 256
+#define DRAIN_NS TP_NS_PER_S
 
 static int
 fail(struct error_text *err, int rc, const char *what)
@@ -155,7 +155,20 @@ daemon_init(struct daemon *d, struct error_text *err)
 		rc = op_set_host(d, d->opt.host, err);
 	for (uint16_t i = 0; i < d->opt.nb_ports && rc == 0; i++)
 		rc = op_add(d, d->opt.ports[i], err);
+	if (rc == 0 && !d->opt.no_start)
+		rc = op_start(d, err);
 	return rc;
+}
+
+/* Let what the host has handed over leave by the ports; bounded, as a port may take nothing. */
+static void
+drain(struct daemon *d)
+{
+	uint64_t deadline = tp_clock_now() + DRAIN_NS;
+
+	op_enable_all(&d->control, false);
+	while (!op_drained(&d->control) && tp_clock_now() < deadline)
+		tp_control_step(&d->control, tp_clock_now());
 }
 
 int
@@ -163,14 +176,43 @@ daemon_run(struct daemon *d)
 {
 	atomic_store(&d->control_runs, true);
 	control_loop(d);
+	drain(d);
 	atomic_store(&d->control_runs, false);
 	return atomic_load(&d->exit_code);
+}
+
+static uint64_t
+dropped(const struct tp_counters *ctr)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < TP_NB_DROPS; i++)
+		sum += ctr->drop[i];
+	return sum;
+}
+
+static void
+print_counters(const struct control *c)
+{
+	FOREACH_SLOT(c, s) {
+		const struct tp_counters *ctr = &s->member->ctr;
+
+		printf("port %u (%s): received %" PRIu64 " packets %" PRIu64 " bytes, sent %" PRIu64
+		       " packets %" PRIu64 " bytes, dropped %" PRIu64 "\n",
+		                s->port.port_id, s->port.name, ctr->c[TP_C_RX_PACKETS],
+		                ctr->c[TP_C_RX_BYTES], ctr->c[TP_C_TX_PACKETS],
+		                ctr->c[TP_C_TX_BYTES], dropped(ctr));
+	}
 }
 
 void
 daemon_fini(struct daemon *d)
 {
-	control_fini(&d->control);
+	if (d->control.daemon != NULL) {
+		print_counters(&d->control);
+		op_close_all(d);
+		control_fini(&d->control);
+	}
 	tp_host_free(d->host);
 	tp_fabric_free(d->fabric);
 	rte_free(d->qsbr);

@@ -13,7 +13,7 @@
 #include <rte_lcore.h>
 #include <rte_pause.h>
 
-#include "app.h"
+#include "control_int.h"
 
 /* Idle turns before a sleeper gives up its CPU: long enough to ride out the gaps inside a burst. */
 #define IDLE_TURNS 64
@@ -111,6 +111,7 @@ worker_main(void *arg)
 	uint64_t start;
 
 	atomic_store_explicit(&w->tid, rte_sys_gettid(), memory_order_release);
+	worker_freezable(w);
 	rte_rcu_qsbr_thread_register(w->daemon->qsbr, w->member->id);
 	rte_rcu_qsbr_thread_online(w->daemon->qsbr, w->member->id);
 	atomic_store_explicit(&w->active, true, memory_order_release);
@@ -129,18 +130,41 @@ worker_main(void *arg)
 	return 0;
 }
 
+/* A frozen lcore will not beat again and the team does without it: no reason to restart. */
+static void
+feed_watchdog(struct control *c, uint64_t now)
+{
+	uint64_t hearts[NOTIFY_HEARTS];
+
+	if (likely(now < c->notify.due))
+		return;
+	for (unsigned int i = 0; i < NOTIFY_HEARTS; i++)
+		hearts[i] = NOTIFY_NO_HEART;
+	hearts[TP_MAX_MEMBERS] = c->load.loops;
+	FOREACH_SLOT(c, s) {
+		if (s->fence != FENCE_FROZEN)
+			hearts[slot_id(c, s)] = atomic_load_explicit(
+			                &s->member->heart, memory_order_relaxed);
+	}
+	notify_feed(&c->notify, hearts, now);
+}
+
 void
 control_loop(struct daemon *d)
 {
 	struct control *c = &d->control;
 	unsigned int turns = 0, n;
-	uint64_t start = rte_rdtsc();
+	uint64_t now, start = rte_rdtsc();
 
+	notify_send(&c->notify, "READY=1");
 	while (!atomic_load_explicit(&d->quit, memory_order_acquire)) {
-		n = tp_control_step(c, tp_clock_now());
+		now = tp_clock_now();
+		n = tp_control_step(c, now);
+		feed_watchdog(c, now);
 		turns = n > 0 ? 0 : turns + 1;
 		if (turns > 0)
 			c->load.sleeps += idle_turn(c->idle, turns);
 		start = load_account(&c->load, start, n);
 	}
+	notify_send(&c->notify, "STOPPING=1");
 }

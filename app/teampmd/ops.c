@@ -44,16 +44,21 @@ op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
 
 /* ---- start and stop ----------------------------------------------------------- */
 
-static int
-enable_all(struct control *c, void *arg)
+void
+op_enable_all(struct control *c, bool on)
 {
-	bool on = *(const bool *)arg;
 	uint64_t now = tp_clock_now();
 
 	c->running = on;
 	FOREACH_SLOT(c, s)
-	tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
+		tp_team_enable(&c->team, slot_id(c, s), on && s->wanted && !s->forced_down, now);
 	control_event(c, now, on ? "start" : "stop");
+}
+
+static int
+enable_all(struct control *c, void *arg)
+{
+	op_enable_all(c, *(const bool *)arg);
 	return 0;
 }
 
@@ -69,21 +74,26 @@ op_start(struct daemon *d, struct error_text *err)
 	return control_call(&d->control, enable_all, &on);
 }
 
-/* Nothing waits between host port and members: the rings are empty and nobody is inside. */
-static int
-rings_empty(struct control *c, void *arg)
+/* Nothing waits between host port and members, and nobody is inside. */
+bool
+op_drained(const struct control *c)
 {
-	(void)arg;
-	if (!tp_host_idle(c->daemon->host))
-		return 0;
-	FOREACH_SLOT(c, s)
-	{
+	if (c->primary != TP_MEMBER_NONE || !tp_host_idle(c->daemon->host))
+		return false;
+	FOREACH_SLOT(c, s) {
 		struct rte_ring *ring = c->daemon->fabric->ring[TP_NODE_HOST][slot_id(c, s)];
 
-		if (!s->parked && !rte_ring_empty(ring))
-			return 0;
+		if (!s->parked && (!rte_ring_empty(ring) || s->member->egress.nb_hold > 0))
+			return false;
 	}
-	return 1;
+	return true;
+}
+
+static int
+is_drained(struct control *c, void *arg)
+{
+	(void)arg;
+	return op_drained(c);
 }
 
 int
@@ -97,7 +107,7 @@ op_stop(struct daemon *d, struct error_text *err)
 	}
 	control_call(&d->control, enable_all, &on);
 	/* Ports that no longer take frames keep theirs; they are freed with the rings. */
-	op_wait(d, rings_empty, NULL);
+	op_wait(d, is_drained, NULL);
 	return 0;
 }
 
@@ -122,19 +132,10 @@ disable_one(struct control *c, void *arg)
 	return 0;
 }
 
-/* The member has no role and no bucket any more, as far as anyone could act on it. */
 static int
 left_out(struct control *c, void *arg)
 {
-	struct quiesce *q = arg;
-	struct tp_host_info info;
-
-	if (c->primary == q->member || c->dist_dirty)
-		return 0;
-	if (c->primary == TP_MEMBER_NONE)
-		return tp_host_idle(c->daemon->host);
-	tp_host_info(c->daemon->host, &info);
-	return info.version == info.published;
+	return control_left_out(c, ((struct quiesce *)arg)->member);
 }
 
 static int
@@ -303,6 +304,39 @@ op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *con
 		return -EINVAL;
 	rc = control_call(&d->control, change_member, &ch);
 	return rc == 0 ? 0 : op_fail(err, rc, "member");
+}
+
+struct watch_change {
+	struct slot *slot;
+	struct tp_link *link;
+	const struct tp_link_conf *conf;
+};
+
+static int
+change_watch(struct control *c, void *arg)
+{
+	struct watch_change *ch = arg;
+
+	RTE_SWAP(ch->slot->link, ch->link);
+	ch->slot->link_conf = *ch->conf;
+	control_obey_watch(c, ch->slot, tp_clock_now());
+	return 0;
+}
+
+int
+op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
+                struct error_text *err)
+{
+	struct watch_change ch = { .slot = &d->control.slot[member], .conf = conf };
+
+	if (tp_link_conf_check(conf, err->text, sizeof(err->text)) != 0)
+		return -EINVAL;
+	ch.link = op_make_link(ch.slot, conf);
+	if (ch.link == NULL)
+		return op_fail(err, -rte_errno, "link watches");
+	control_call(&d->control, change_watch, &ch);
+	tp_link_destroy(ch.link); /* the old one */
+	return 0;
 }
 
 static int

@@ -10,6 +10,10 @@
 
 /** Fill err with "what: reason". @return rc */
 int op_fail(struct error_text *err, int rc, const char *what);
+/** Enable or disable every member that may be. Control. */
+void op_enable_all(struct control *c, bool on);
+/** Nothing waits between host port and members, and nobody is inside. Control. */
+bool op_drained(const struct control *c);
 /** Ask control until done() returns true. @return 0 or -ETIMEDOUT */
 int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
 /** Take a member out of the distribution and make its lcore leave the port alone. */
@@ -19,5 +23,9 @@ void op_resume(struct daemon *d, uint8_t member);
 /** Make whoever serves the host port leave it, until op_resume_host(); if it fails it is resumed. */
 int op_quiesce_host(struct daemon *d, struct error_text *err);
 void op_resume_host(struct daemon *d);
+/** Watches of a member. @return NULL with rte_errno */
+struct tp_link *op_make_link(struct slot *s, const struct tp_link_conf *conf);
+/** Give every member the VLAN filter that is in force. */
+void op_publish_filter(struct control *c);
 
 #endif

@@ -8,6 +8,7 @@
 #include <numa.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
@@ -129,7 +130,7 @@ join(struct control *c, void *arg)
 	s->used = true;
 	s->wanted = true;
 	s->carrier = true;
-	s->heart_at = now;
+
 	c->slot_of_port[s->port.port_id] = id;
 	tp_host_set_member(c->daemon->host, id, s->member);
 	s->worker->idle = idle_decide(c->daemon, s->worker->lcore_id);
@@ -140,9 +141,27 @@ join(struct control *c, void *arg)
 	                s->worker->lcore_id);
 	if (c->running)
 		tp_team_enable(&c->team, id, true, now);
+	op_publish_filter(c);
+	control_obey_watch(c, s, now);
 	/* Its own role word must carry the present sequence. */
 	control_hand_over(c, c->primary);
 	return rc;
+}
+
+struct tp_link *
+op_make_link(struct slot *s, const struct tp_link_conf *conf)
+{
+	struct tp_link_ctx ctx = {
+		.port_id = s->port.port_id,
+		.pool = s->member->pool,
+		.mac = s->port.orig_mac,
+		.thread = control_thread_read,
+		.thread_arg = s,
+	};
+
+	if (rte_is_zero_ether_addr(&ctx.mac))
+		ctx.mac = s->member->mac;
+	return tp_link_create(&ctx, conf, tp_clock_now());
 }
 
 static void
@@ -188,7 +207,9 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 		port_set_mcast(&s->port, c->mcast, c->nb_mcast);
 	s->member->egress.mtu = c->mtu;
 	tp_link_conf_default(&s->link_conf, s->port.port_id);
-	s->link = tp_link_create(s->port.port_id, &s->link_conf);
+	if (!d->simulated)
+		s->link_conf.watches |= TP_LINK_W(TP_LINK_HEART);
+	s->link = op_make_link(s, &s->link_conf);
 	if (rc == 0 && s->link == NULL)
 		rc = op_fail(err, -rte_errno, "link watches");
 	return rc;
@@ -198,6 +219,8 @@ static void
 drop_slot(struct slot *s, bool detach)
 {
 	tp_link_destroy(s->link);
+	if (s->thread.tid != 0)
+		tp_link_thread_close(&s->thread);
 	port_close(&s->port, detach);
 	rte_free(s->member);
 	memset(s, 0, sizeof(*s));
@@ -312,4 +335,36 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 		return op_fail(err, rc, "its lcore does not end");
 	drop_slot(s, detach);
 	return 0;
+}
+
+/* ---- the end ----------------------------------------------------------------------- */
+
+#define END_TIMEOUT_MS 1000
+
+/* A lcore that does not end is left behind: the process is about to go. */
+static void
+end_worker(struct daemon *d, struct slot *s)
+{
+	atomic_store(&s->worker->run, false);
+	for (unsigned int ms = 0; ms < END_TIMEOUT_MS && !worker_gone(&d->control, s); ms++)
+		rte_delay_us_sleep(1000);
+	if (!d->simulated && worker_gone(&d->control, s) && !atomic_load(&s->worker->frozen))
+		rte_eal_wait_lcore(s->worker->lcore_id);
+}
+
+void
+op_close_all(struct daemon *d)
+{
+	struct control *c = &d->control;
+
+	control_hand_over(c, TP_MEMBER_NONE);
+	FOREACH_SLOT(c, s)
+		end_worker(d, s);
+	FOREACH_SLOT(c, s) {
+		tp_member_purge(s->member);
+		drop_slot(s, true);
+	}
+	if (c->has_host)
+		port_close(&c->host_port, true);
+	c->has_host = false;
 }

@@ -101,8 +101,7 @@ op_set_mac(struct daemon *d, const struct rte_ether_addr *mac, struct error_text
 	control_call(c, change_mac, (void *)(uintptr_t)mac);
 	if (c->has_host)
 		port_take_mac(&c->host_port, mac);
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		rc = op_quiesce(d, slot_id(c, s), err);
 		if (rc != 0)
 			return rc;
@@ -163,8 +162,7 @@ op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
 	}
 	if (c->has_host && !larger)
 		rc = host_mtu(d, mtu, err);
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		if (rc == 0)
 			rc = member_mtu(d, slot_id(c, s), mtu, err);
 	}
@@ -184,8 +182,7 @@ op_set_promisc(struct daemon *d, bool on, struct error_text *err)
 	int rc;
 
 	c->promisc = on;
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		rc = port_set_promisc(&s->port, on);
 		if (rc != 0 && rc != -ENOTSUP)
 			return op_fail(err, rc, "promiscuous mode");
@@ -220,8 +217,7 @@ op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add, stru
 		c->mcast[c->nb_mcast++] = *addr;
 	else
 		c->mcast[at] = c->mcast[--c->nb_mcast];
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		rc = port_set_mcast(&s->port, c->mcast, c->nb_mcast);
 		if (rc != 0 && rc != -ENOTSUP)
 			return op_fail(err, rc, "multicast list");
@@ -229,13 +225,13 @@ op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add, stru
 	return 0;
 }
 
-static void
-publish_filter(struct control *c)
+void
+op_publish_filter(struct control *c)
 {
 	const uint64_t *filter = c->vlan_filter_on ? c->vlan_filter : NULL;
 
 	FOREACH_SLOT(c, s)
-	atomic_store_explicit(&s->member->vlan_filter, filter, memory_order_release);
+		atomic_store_explicit(&s->member->vlan_filter, filter, memory_order_release);
 }
 
 int
@@ -243,7 +239,7 @@ op_set_vlan_filter(struct daemon *d, bool on, struct error_text *err)
 {
 	(void)err;
 	d->control.vlan_filter_on = on;
-	publish_filter(&d->control);
+	op_publish_filter(&d->control);
 	return 0;
 }
 
@@ -260,8 +256,7 @@ op_set_vlan(struct daemon *d, uint16_t vlan_id, bool add, struct error_text *err
 		c->vlan_filter[vlan_id / 64] |= bit;
 	else
 		c->vlan_filter[vlan_id / 64] &= ~bit;
-	FOREACH_SLOT(c, s)
-	{
+	FOREACH_SLOT(c, s) {
 		rc = port_vlan_filter(&s->port, vlan_id, add);
 		if (rc != 0)
 			return op_fail(err, rc, "VLAN filter");

@@ -68,7 +68,9 @@ refuse(const struct tp_member *m, const struct rte_mbuf *pkt, const struct tp_pk
 	return TP_NB_DROPS;
 }
 
-/* Neighbour traffic interests the link watches too: they get a copy, the host the frame. */
+/* Neighbour traffic interests control too, for its probes and for what it announces: it gets a
+ * copy, the host the frame.
+ */
 static void
 copy_neigh(struct tp_member *m, const struct rte_mbuf *pkt, struct sorted *out)
 {
@@ -79,15 +81,15 @@ copy_neigh(struct tp_member *m, const struct rte_mbuf *pkt, struct sorted *out)
 }
 
 static void
-classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *info,
+classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *info, uint64_t now,
                 struct sorted *out)
 {
 	enum tp_drop why;
 
-	if (unlikely(info->flags & TP_PKT_F_NEIGH) &&
-	                atomic_load_explicit(&m->want_neigh, memory_order_relaxed) &&
-	                out->nb_control < TP_BURST_MAX)
+	if (unlikely(info->flags & TP_PKT_F_NEIGH)) {
 		copy_neigh(m, pkt, out);
+		tp_host_asked(m, pkt, info, now);
+	}
 	why = refuse(m, pkt, info);
 	if (likely(why == TP_NB_DROPS) && tp_pkt_rx_to_intent(pkt, info) != 0)
 		why = TP_DROP_TX_BAD_INTENT;
@@ -98,7 +100,7 @@ classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *in
 }
 
 static unsigned int
-worker_rx(struct worker *w)
+worker_rx(struct worker *w, uint64_t now)
 {
 	struct tp_member *m = w->member;
 	struct tp_pkt_info info[TP_BURST_MAX];
@@ -115,7 +117,7 @@ worker_rx(struct worker *w)
 	m->ctr.c[TP_C_RX_PACKETS] += n;
 	for (uint16_t i = 0; i < n; i++) {
 		m->ctr.c[TP_C_RX_BYTES] += pkts[i]->pkt_len;
-		classify(m, pkts[i], &info[i], &out);
+		classify(m, pkts[i], &info[i], now, &out);
 	}
 	if (out.nb_host > 0)
 		tp_host_input(m, out.host, out.nb_host);
@@ -130,7 +132,7 @@ tp_worker_step(struct worker *w, uint64_t now)
 {
 	struct tp_member *m = w->member;
 	uint64_t role = worker_obey(m);
-	unsigned int n = worker_rx(w);
+	unsigned int n = worker_rx(w, now);
 
 	if (role & TP_ROLE_PRIMARY)
 		n += tp_host_step(m->host, m, now);

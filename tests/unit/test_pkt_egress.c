@@ -698,6 +698,30 @@ bad_intent_is_dropped(void **state)
 	}
 }
 
+/* Segmentation of what is no TCP is left out, and the request with it. */
+static void
+requests_that_do_not_fit_are_taken_back(void **state)
+{
+	struct rte_mbuf *m, *sent;
+
+	(void)state;
+	frame_reset(&in);
+	frame_eth(&in);
+	frame_type(&in, 0x88b5);
+	frame_payload(&in, 100);
+	m = frame_mbuf(&in, WHOLE);
+	m->ol_flags = RTE_MBUF_F_TX_TCP_SEG;
+	m->tso_segsz = 50;
+	rte_mbuf_refcnt_update(m, 1);
+	assert_int_equal(tp_egress_burst(&eg, &m, 1), 1);
+	sent = test_port_take(&port);
+	assert_int_equal(sent->ol_flags, 0);
+	assert_ptr_not_equal(sent, m);
+	assert_int_equal(m->ol_flags, RTE_MBUF_F_TX_TCP_SEG);
+	rte_pktmbuf_free(sent);
+	rte_pktmbuf_free(m);
+}
+
 /* A driver that prepares no frame with an odd tag. */
 static uint16_t
 refuse_odd(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
@@ -760,6 +784,7 @@ main(void)
 		TEST(an_empty_pool_is_counted),
 		TEST(frames_larger_than_the_mtu_are_dropped),
 		TEST(bad_intent_is_dropped),
+		TEST(requests_that_do_not_fit_are_taken_back),
 		TEST(frames_the_driver_refuses_are_dropped_alone),
 	};
 

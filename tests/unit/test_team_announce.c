@@ -126,8 +126,8 @@ static struct rte_mbuf *
 igmp(const void *msg, uint16_t len)
 {
 	uint8_t hdr[38] = { 0x01, 0, 0x5e, 0, 0, 22, 2, 0, 0, 0, 0, 1, 0x08, 0, 0x46, 0xc0, 0,
-		24 + len, 0x12, 0x34, 0, 0, 1, IPPROTO_IGMP, 0, 0, 10, 0, 0, 5, 224, 0, 0, 22, 0x94,
-		4, 0, 0 };
+		24 + len, 0x12, 0x34, 0, 0, 1, IPPROTO_IGMP, 0xab, 0xcd, 10, 0, 0, 5, 224, 0, 0, 22,
+		0x94, 4, 0, 0 };
 
 	return frame(hdr, sizeof(hdr), msg, len);
 }

@@ -143,6 +143,26 @@ test_enable_is_at_once_and_no_failure(void **state)
 }
 
 static void
+test_updelay_counts_from_enabling(void **state)
+{
+	struct fixture f = { 0 };
+
+	(void)state;
+	fixture_defaults(&f);
+	f.conf.updelay_ms = 100;
+	fixture_start(&f);
+	add_up(&f, 2);
+	poll_after(&f, 100);
+	tp_team_enable(&f.team, 1, false, f.now);
+	poll_after(&f, 1000);
+	tp_team_enable(&f.team, 1, true, f.now); /* its watch said up all the time */
+	poll_after(&f, 99);
+	assert_false(f.team.member[1].link);
+	poll_after(&f, 1);
+	assert_true(f.team.member[1].link);
+}
+
+static void
 test_speed_outlives_downdelay(void **state)
 {
 	struct fixture f = { 0 };
@@ -253,6 +273,7 @@ main(void)
 		cmocka_unit_test(test_updelay_is_ignored_without_an_active_member),
 		cmocka_unit_test(test_updelay_is_ignored_when_the_others_are_fenced),
 		cmocka_unit_test(test_enable_is_at_once_and_no_failure),
+		cmocka_unit_test(test_updelay_counts_from_enabling),
 		cmocka_unit_test(test_speed_outlives_downdelay),
 		cmocka_unit_test(test_flap_damping),
 		cmocka_unit_test(test_flaps_outside_the_window_are_forgotten),

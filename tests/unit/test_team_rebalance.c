@@ -122,16 +122,24 @@ test_a_bucket_above_the_mean_stays_alone(void **state)
 {
 	(void)state;
 	for (uint32_t b = 0; b < NB; b++)
-		bytes[b] = 1000;
+		own(b, b % 4, b % 4 == 1 ? 2000 : 1000);
 	bytes[0] = 2000000;
-	assert_int_equal(f.team.map[0], 0);
 	for (int i = 0; i < 20; i++)
 		rebalance();
 	assert_int_equal(f.team.map[0], 0);
 	assert_int_equal(load_of(0), 2000000);
-	for (uint8_t i = 1; i < 4; i++)
-		assert_in_range(load_of(i), 341000 * 98 / 100, 341000 * 102 / 100);
+	for (uint8_t i = 1; i < 4; i++) /* and the others share the rest */
+		assert_in_range(load_of(i), 426333 * 98 / 100, 426333 * 102 / 100);
 	assert_int_equal(rebalance(), 0);
+	/* Also when nothing is left to take from it. */
+	for (uint32_t b = 0; b < NB; b++)
+		if (f.team.map[b] != 0)
+			f.team.map[b] = 1;
+	for (int i = 0; i < 30; i++)
+		rebalance();
+	assert_int_equal(load_of(0), 2000000);
+	for (uint8_t i = 1; i < 4; i++)
+		assert_in_range(load_of(i), 426333 * 98 / 100, 426333 * 102 / 100);
 }
 
 static void
