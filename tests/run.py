@@ -46,7 +46,7 @@ BUILDS = {
 # Where a suite's programs come from; the sanitizers see what release hides, and
 # release has the timing and the optimiser's view.
 SUITE_BUILDS = {
-    "house": [],
+    "house": ["debug"],
     "unit": ["debug", "release"],
     "sim": ["debug", "release"],
     "vdev": ["debug"],

@@ -3,7 +3,10 @@
 """Tests of tests/run.py and scripts/*.sh; see run.sh."""
 
 import json
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -111,6 +114,53 @@ class Scripts(unittest.TestCase):
         self.refused("bench.sh", "nonsense", "there are:")
         self.refused("bench.sh", "--nonsense", "usage")
         self.refused("test.sh", "nonsense", "unit")
+
+
+@unittest.skipUnless("TP_BUILD" in os.environ, "no build directory given in TP_BUILD")
+class Service(unittest.TestCase):
+    """What systemd would see: scripts/test.sh gives the build directory."""
+
+    def test_install_has_all_that_the_unit_names(self):
+        with tempfile.TemporaryDirectory() as directory:
+            env = dict(os.environ, DESTDIR=directory)
+            subprocess.run(["meson", "install", "-C", os.environ["TP_BUILD"], "--no-rebuild"],
+                           env=env, capture_output=True, check=True, timeout=120)
+            root = Path(directory)
+            found = {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+            unit = (root / "usr/local/lib/systemd/system/teampmd.service").read_text()
+        program = re.search(r"^ExecStart=/(\S+)", unit, re.M).group(1)
+        self.assertIn(program, found)
+        self.assertLessEqual({"usr/local/bin/teamctl", "usr/local/share/man/man8/teampmd.8",
+                              "usr/local/share/man/man8/teamctl.8",
+                              "usr/local/share/teampmd/teampmd.conf"}, found)
+
+    def test_daemon_notifies_feeds_and_stops(self):
+        name = f"tp-house-{os.getpid()}"
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        manager.bind("\0" + name)
+        manager.settimeout(10)
+        env = dict(os.environ, NOTIFY_SOCKET="@" + name, WATCHDOG_USEC="400000")
+        with tempfile.TemporaryDirectory() as directory, manager:
+            daemon = subprocess.Popen(
+                [Path(os.environ["TP_BUILD"]) / "app/teampmd", "--no-huge", "-m", "256",
+                 "--no-pci", "--no-telemetry", "--file-prefix", name, "--vdev", "net_null0",
+                 "--vdev", "net_null1", "--vdev", "net_ring0", "--", "--host", "net_ring0",
+                 "--control-socket", f"{directory}/control"],
+                env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL)
+            try:
+                self.assertEqual(manager.recv(100), b"READY=1")
+                for _ in range(3):
+                    self.assertEqual(manager.recv(100), b"WATCHDOG=1")
+                daemon.send_signal(signal.SIGTERM)
+                last = b"WATCHDOG=1"
+                while last == b"WATCHDOG=1":
+                    last = manager.recv(100)
+                self.assertEqual(last, b"STOPPING=1")
+                self.assertEqual(daemon.wait(15), 0)
+            finally:
+                daemon.kill()
+                daemon.wait()
 
 
 class Docs(unittest.TestCase):
