@@ -51,8 +51,8 @@ if [ -z "${TP_QUICKSTART_BUILT:-}" ]; then
     fi
     rm -f "$log"
 fi
-teampmd=$PWD/build-release/app/teampmd/teampmd
-teamctl=$PWD/build-release/app/teamctl/teamctl
+teampmd=$PWD/build-release/app/teampmd
+teamctl=$PWD/build-release/app/teamctl
 
 # ---- as an ordinary user: a user namespace, else pcap files -----------------------
 
@@ -103,7 +103,7 @@ make_networks() {
         ip link add "m$i" netns "$host" type veth peer name "p$i" netns "$peer"
         # The kernel behind a member is no second host, and veth must not hand over
         # segments with checksums yet to be filled in.
-        in_host sysctl -qw "net.ipv6.conf.m$i.disable_ipv6=1"
+        in_host sysctl -qw "net.ipv6.conf.m$i.disable_ipv6=1" "net.ipv4.conf.m$i.rp_filter=1"
         in_host ethtool -K "m$i" tx off rx off tso off gso off gro off >/dev/null 2>&1
         in_peer ethtool -K "p$i" tx off rx off tso off gso off gro off >/dev/null 2>&1
         in_host ip link set "m$i" up
@@ -183,7 +183,7 @@ main() {
     serve "$peer" 10.77.0.2 "$tmp/at-peer"
     serve "$host" 10.77.0.1 "$tmp/at-host"
     python3 scripts/quickstart_run.py --host "$host" --peer "$peer" --dir "$tmp" \
-        --teamctl "$teamctl" --socket "$tmp/control"
+        --teamctl "$teamctl" --socket "$tmp/control" --mode "$mode"
     say "stopping the daemon ..."
     kill -TERM "$daemon"
     local code=0
