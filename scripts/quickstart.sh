@@ -11,6 +11,7 @@
 #        \------ m1 (net_af_packet) ------ p1 -------+  hashes its flows over both links
 #
 # Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--keep]
+# SIZE is what each side sends.
 # Needs nothing but Debian 12; as an ordinary user it runs inside a user namespace where the
 # system allows that, else it balances a pcap file (without links to cut).
 set -euo pipefail
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 mode=hash
-size_mib=64
+size_mib=256
 keep=false
 args=("$@")
 while [ $# -gt 0 ]; do
@@ -44,7 +45,7 @@ if [ -z "${TP_QUICKSTART_BUILT:-}" ]; then
     say "building (build-release) ..."
     log=$(mktemp)
     if ! { [ -f build-release/build.ninja ] || meson setup build-release --buildtype=release; } >"$log" 2>&1 ||
-        ! ninja -C build-release >"$log" 2>&1; then
+        ! ninja -C build-release app/teampmd app/teamctl >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         rm -f "$log"
         die "the build failed"
@@ -139,7 +140,7 @@ peer_multipath() {
 }
 
 start_team() {
-    in_host "$teampmd" --no-huge -m 512 --no-pci --no-telemetry --file-prefix "tpq$$" \
+    ip netns exec "$host" "$teampmd" --no-huge -m 512 --no-pci --no-telemetry --file-prefix "tpq$$" \
         --vdev net_af_packet0,iface=m0 --vdev net_af_packet1,iface=m1 \
         --vdev net_tap0,iface=team0 --log-level lib.eal:warning \
         -- --host net_tap0 --mode "$mode" --control-socket "$tmp/control" \
@@ -178,8 +179,11 @@ main() {
     start_team
     wait_ping
     mkdir "$tmp/at-host" "$tmp/at-peer"
-    head -c "$((size_mib << 20))" /dev/urandom >"$tmp/at-peer/down"
-    head -c "$((size_mib << 20))" /dev/urandom >"$tmp/at-host/up"
+    # Four streams at once, so that some of them use the link that is cut.
+    for i in 0 1 2 3; do
+        head -c "$((size_mib << 18))" /dev/urandom >"$tmp/at-peer/down$i"
+        head -c "$((size_mib << 18))" /dev/urandom >"$tmp/at-host/up$i"
+    done
     serve "$peer" 10.77.0.2 "$tmp/at-peer"
     serve "$host" 10.77.0.1 "$tmp/at-host"
     python3 scripts/quickstart_run.py --host "$host" --peer "$peer" --dir "$tmp" \
@@ -188,7 +192,6 @@ main() {
     kill -TERM "$daemon"
     local code=0
     wait "$daemon" || code=$?
-    pids=("${pids[@]:1}")
     say "teampmd ended with exit code $code"
     [ "$code" -eq 0 ] || die "the daemon did not stop cleanly: see $tmp/teampmd.log"
 }

@@ -9,6 +9,7 @@ Times of the daemon's events and ours compare: both are CLOCK_MONOTONIC.
 import argparse
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import threading
 import time
 
 SAMPLE_S = 0.0005
+NB_STREAMS = 4
 REACT_S = 5.0
 
 
@@ -41,7 +43,8 @@ class Team:
                 return member["port"], member["name"]
         return None, "none"
 
-    def tx_bytes(self):
+    def bytes(self):
+        """{port: (sent, received)} of the members."""
         stats = self.show("port stats all")
         return {s["port"]: (s["tx_good_bytes"], s["rx_good_bytes"])
                 for s in stats if s["role"] != "host"}
@@ -51,33 +54,64 @@ class Team:
                 if e["at_us"] / 1e6 >= since]
 
 
-class GapWatch(threading.Thread):
-    """Longest time without a received byte on a growing file."""
+class Stream:
+    """One file on its way, and the longest time in which it did not grow."""
 
-    def __init__(self, path):
+    def __init__(self, args, namespace, url, path, source):
+        self.path, self.source = path, source
+        self.size, self.total = 0, os.path.getsize(source)
+        self.grown_at = None
+        self.gap = 0.0
+        self.curl = subprocess.Popen(["ip", "netns", "exec", namespace, "timeout", "50", "curl",
+                                      "-sS", "-o", path, url])
+
+    def sample(self, now):
+        """Look at the file's size. @return whether it grew"""
+        try:
+            size = os.stat(self.path).st_size
+        except FileNotFoundError:
+            return False
+        if size == self.size:
+            return False
+        if self.grown_at is not None:
+            self.gap = max(self.gap, now - self.grown_at)
+        self.size, self.grown_at = size, now
+        return True
+
+    def good(self):
+        return self.curl.returncode == 0 and digest(self.path) == digest(self.source)
+
+
+class Sampler(threading.Thread):
+    """Watches all streams; gaps are counted from forget() on."""
+
+    def __init__(self, streams):
         super().__init__(daemon=True)
-        self.path = path
+        self.streams = streams
         self.stop = False
-        self.begun = threading.Event()
-        self.gap, self.gap_at = 0.0, 0.0
-        self.size = 0
+        self.all_gap, self.grown_at = 0.0, None
 
     def run(self):
-        last = None
         while not self.stop:
             now = time.monotonic()
-            try:
-                with open(self.path, "rb") as f:
-                    size = f.seek(0, 2)
-            except FileNotFoundError:
-                size = 0
-            if size != self.size:
-                if last is not None and now - last > self.gap:
-                    self.gap, self.gap_at = now - last, last
-                last = now
-                self.size = size
-                self.begun.set()
+            if any([s.sample(now) for s in self.streams]):
+                if self.grown_at is not None:
+                    self.all_gap = max(self.all_gap, now - self.grown_at)
+                self.grown_at = now
             time.sleep(SAMPLE_S)
+
+    def forget(self):
+        self.all_gap = 0.0
+        for s in self.streams:
+            s.gap = 0.0
+
+    def done(self):
+        return sum(s.size for s in self.streams) / sum(s.total for s in self.streams)
+
+    def wait_done(self, part):
+        end = time.monotonic() + 30
+        while self.done() < part and time.monotonic() < end:
+            time.sleep(0.002)
 
 
 def digest(path):
@@ -104,68 +138,71 @@ def wait_event(team, since, pattern):
     raise RuntimeError(f"no event '{pattern}' within {REACT_S:.0f} s")
 
 
-def transfer(args, team, title, namespace, url, path, source):
+def cut_and_restore(args, team, sampler, port, line):
+    """Fail the primary's link in mid-transfer, and bring it back."""
+    sampler.wait_done(0.25)
+    sampler.forget()
+    cut = time.monotonic()
+    link(args, port, False)
+    line(cut, f"cut the link of port {port}, {sampler.done():.0%} done")
+    seen, text = wait_event(team, cut, rf"port {port} .*watch says down")
+    line(seen, f"failure seen {(seen - cut) * 1e3:.1f} ms after the command: {text}")
+    line(*wait_event(team, cut, r"^primary "))
+    time.sleep(0.6)
+    line(time.monotonic(), f"longest pause since: {max(s.gap for s in sampler.streams) * 1e3:.0f} "
+         f"ms in one stream, {sampler.all_gap * 1e3:.0f} ms in all together")
+    up = time.monotonic()
+    link(args, port, True)
+    line(up, f"restored the link of port {port}, {sampler.done():.0%} done")
+    line(*wait_event(team, up, rf"port {port} .*link up"))
+
+
+def transfer(args, team, title, streams):
     begin = time.monotonic()
 
     def line(at, text):
         print(f"  {at - begin:8.3f} s  {text}", flush=True)
 
     print(title, flush=True)
-    before = team.tx_bytes()
+    before = team.bytes()
     port, name = team.primary()
     line(begin, f"primary is port {port} ({name})")
-    watch = GapWatch(path)
-    watch.start()
-    curl = subprocess.Popen(["ip", "netns", "exec", namespace, "timeout", "50", "curl", "-sS",
-                             "--limit-rate", args.rate, "-o", path, url])
+    sampler = Sampler(streams)
+    sampler.start()
     try:
-        if not watch.begun.wait(10):
-            raise RuntimeError("the transfer did not begin")
-        time.sleep(0.4)
-        cut = time.monotonic()
-        link(args, port, False)
-        line(cut, f"cut the link of port {port}, {watch.size >> 20} MiB done")
-        seen, text = wait_event(team, cut, rf"port {port} .*watch says down")
-        line(seen, f"failure seen after {(seen - cut) * 1e3:.1f} ms: {text}")
-        at, text = wait_event(team, cut, r"^primary ")
-        line(at, text)
-        time.sleep(0.6)
-        up = time.monotonic()
-        link(args, port, True)
-        line(up, f"restored the link of port {port}")
-        at, text = wait_event(team, up, rf"port {port} .*link up")
-        line(at, text)
-        code = curl.wait(60)
+        cut_and_restore(args, team, sampler, port, line)
+        for s in streams:
+            s.curl.wait(60)
     finally:
-        watch.stop = True
-        if curl.poll() is None:
-            curl.kill()
+        sampler.stop = True
+        for s in streams:
+            s.curl.kill()
     end = time.monotonic()
-    line(end, f"transfer ended, curl's exit code {code}")
-    after = team.tx_bytes()
-    size = watch.size
-    print(f"  {size} bytes in {end - begin:.2f} s; traffic stopped for {watch.gap * 1e3:.1f} ms "
-          f"at {watch.gap_at - begin:.3f} s")
-    for p in sorted(after):
-        tx, rx = (a - b for a, b in zip(after[p], before[p]))
-        print(f"  port {p}: sent {tx} bytes, received {rx} bytes")
-    same = digest(path) == digest(source)
-    print(f"  sha256 {'equal' if same else 'DIFFERS'}", flush=True)
-    return code == 0 and same
+    size = sum(s.total for s in streams)
+    line(end, f"{size >> 20} MiB done in {end - begin:.2f} s, "
+         f"{size * 8 / (end - begin) / 1e6:.0f} Mb/s")
+    for p, (tx, rx) in sorted(team.bytes().items()):
+        print(f"              port {p} sent {tx - before[p][0]} bytes, "
+              f"received {rx - before[p][1]} bytes")
+    good = all([s.good() for s in streams])
+    print(f"              sha256 of all {len(streams)} files "
+          f"{'equal' if good else 'NOT EQUAL'}", flush=True)
+    return good
 
 
 def main():
     parser = argparse.ArgumentParser()
     for name in ("host", "peer", "dir", "teamctl", "socket", "mode"):
         parser.add_argument(f"--{name}", required=True)
-    parser.add_argument("--rate", default="24M")
     args = parser.parse_args()
     team = Team(args)
-    ok = transfer(args, team, "host downloads from peer:", args.host, "http://10.77.0.2:8080/down",
-                  f"{args.dir}/got-down", f"{args.dir}/at-peer/down")
-    ok &= transfer(args, team, "peer downloads from host:", args.peer, "http://10.77.0.1:8080/up",
-                   f"{args.dir}/got-up", f"{args.dir}/at-host/up")
-    return 0 if ok else 1
+    down = [Stream(args, args.host, f"http://10.77.0.2:8080/down{i}", f"{args.dir}/got-down{i}",
+                   f"{args.dir}/at-peer/down{i}") for i in range(NB_STREAMS)]
+    good = transfer(args, team, "host downloads from peer:", down)
+    up = [Stream(args, args.peer, f"http://10.77.0.1:8080/up{i}", f"{args.dir}/got-up{i}",
+                 f"{args.dir}/at-host/up{i}") for i in range(NB_STREAMS)]
+    good &= transfer(args, team, "peer downloads from host:", up)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -17,6 +17,15 @@ control_send(struct control *c, uint8_t member, struct rte_mbuf *m)
 	tp_fabric_send(ring, &m, 1, &c->ctr, TP_DROP_TX_RING_FULL);
 }
 
+bool
+control_settled(const struct control *c)
+{
+	struct tp_host_info info;
+
+	tp_host_info(c->daemon->host, &info);
+	return !c->dist_dirty && info.version == info.published;
+}
+
 /* ---- quiesce ---------------------------------------------------------------- */
 
 void
@@ -170,8 +179,8 @@ act_rebalance(struct control *c, uint64_t now)
 	uint32_t nb_buckets;
 	const uint8_t *actual = tp_host_map(c->daemon->host, &nb_buckets);
 
-	if (nb_buckets != c->team.conf.nb_buckets)
-		return; /* a new number of buckets is not in force yet */
+	if (nb_buckets != c->team.conf.nb_buckets || !control_settled(c))
+		return; /* what the engine decided last is not in force yet */
 
 	for (uint32_t b = 0; b < c->team.conf.nb_buckets; b++) {
 		c->bucket_delta[b] = total[b] - c->bucket_last[b];
@@ -207,15 +216,10 @@ control_decide(struct control *c, uint64_t now)
 	return 1;
 }
 
-/* Nothing is waiting to be published: once the last one is in force no older flow is in use. */
+/* Once the last one is in force no older flow is in use. */
 static void
 free_retired(struct control *c)
 {
-	struct tp_host_info info;
-
-	tp_host_info(c->daemon->host, &info);
-	if (info.version != info.published)
-		return;
 	while (c->nb_retired > 0)
 		tp_flow_free(c->retired[--c->nb_retired]);
 }
@@ -228,7 +232,7 @@ control_publish(struct control *c)
 	struct tp_dist *dist;
 
 	if (!c->dist_dirty) {
-		if (unlikely(c->nb_retired > 0))
+		if (unlikely(c->nb_retired > 0) && control_settled(c))
 			free_retired(c);
 		return 0;
 	}

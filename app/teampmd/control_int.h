@@ -26,6 +26,8 @@ slot_id(const struct control *c, const struct slot *s)
 
 /** Carry out what the engine decided. control_act.c @return work done */
 unsigned int control_decide(struct control *c, uint64_t now);
+/** What the engine decided last is published and in force. */
+bool control_settled(const struct control *c);
 /** Publish the distribution once the last one is in force. */
 unsigned int control_publish(struct control *c);
 /** Run the hand-over: end the host port's epoch, write the role registers (claim A10). */

@@ -46,14 +46,11 @@ control_thread_read(void *arg, uint64_t *cpu_ns, bool *blocked)
 bool
 control_left_out(const struct control *c, uint8_t member)
 {
-	struct tp_host_info info;
-
 	if (c->primary == member || c->team.member[member].distributing || c->dist_dirty)
 		return false;
-	tp_host_info(c->daemon->host, &info);
 	if (c->primary == TP_MEMBER_NONE)
-		return info.holder == TP_MEMBER_NONE;
-	return info.version == info.published;
+		return tp_host_idle(c->daemon->host);
+	return control_settled(c);
 }
 
 /* ---- parking ------------------------------------------------------------------ */
