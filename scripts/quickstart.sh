@@ -170,6 +170,11 @@ wait_ping() {
 serve() { # namespace address directory
     ip netns exec "$1" python3 -m http.server --bind "$2" --directory "$3" 8080 >/dev/null 2>&1 &
     pids+=($!)
+    for _ in $(seq 100); do
+        ip netns exec "$1" curl -s -o /dev/null "http://$2:8080/" && return
+        sleep 0.1
+    done
+    die "the web server at $2 does not answer"
 }
 
 main() {

@@ -2,8 +2,8 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* A lcore that hangs. It loses its role by the epoch alone, and its buckets by the map. Only if it
- * holds a guard must it be frozen: then whatever it holds is taken from it, and it never runs
+/* A lcore that hangs. It loses its role by the epoch alone, and its buckets by the map. Only if
+ * somebody waits for it must it be frozen: then whatever it holds is taken from it, and it never runs
  * again. A lcore that was merely late is readmitted when it obeys its newest role word.
  */
 
@@ -46,13 +46,14 @@ worker_freezable(struct worker *w)
 	frozen_self = w;
 }
 
+/* Does anybody wait for what this lcore alone can give: a guard, or word that it left its port? */
 static bool
-holds_guard(const struct control *c, const struct slot *s)
+is_waited_for(const struct control *c, const struct slot *s)
 {
 	struct tp_host_info info;
 
 	tp_host_info(c->daemon->host, &info);
-	return info.holder == slot_id(c, s) ||
+	return info.holder == slot_id(c, s) || !control_halted(s) ||
 	       (atomic_load_explicit(&s->member->tx_guard, memory_order_acquire) & TP_TXG_BUSY);
 }
 
@@ -89,22 +90,25 @@ freeze(struct control *c, struct slot *s, uint64_t now)
 	pid_t tid = atomic_load_explicit(&s->worker->tid, memory_order_acquire);
 
 	syscall(SYS_tgkill, getpid(), tid, FREEZE_SIGNAL);
-	control_event(c, now, "port %u (%s): lcore %u holds a guard, freezing it", s->port.port_id,
-	                s->port.name, s->worker->lcore_id);
+	control_event(c, now, "port %u (%s): lcore %u holds up others, freezing it",
+	                s->port.port_id, s->port.name, s->worker->lcore_id);
 	s->fence = FENCE_FREEZING;
 	s->fence_due = now + FREEZE_NS;
 }
 
-/* Its egress may be torn in the middle of a burst: what it held is lost, and counted. */
+/* Frozen in the middle of a burst its egress may be torn: what it held is lost, and counted. */
 static void
 take_over(struct control *c, struct slot *s, uint64_t now)
 {
 	struct tp_member *m = s->member;
 
 	tp_host_evict(c->daemon->host, slot_id(c, s));
-	c->ctr.drop[TP_DROP_TX_PORT_STOPPED] += m->egress.nb_hold;
-	m->egress.nb_hold = 0;
-	atomic_fetch_and_explicit(&m->tx_guard, ~TP_TXG_BUSY, memory_order_release);
+	tp_fabric_mend(c->daemon->fabric, slot_id(c, s));
+	if (atomic_load_explicit(&m->tx_guard, memory_order_acquire) & TP_TXG_BUSY) {
+		c->ctr.drop[TP_DROP_TX_PORT_STOPPED] += m->egress.nb_hold;
+		m->egress.nb_hold = 0;
+		atomic_fetch_and_explicit(&m->tx_guard, ~TP_TXG_BUSY, memory_order_release);
+	}
 	rte_rcu_qsbr_thread_offline(c->daemon->qsbr, m->id);
 	rte_rcu_qsbr_thread_unregister(c->daemon->qsbr, m->id);
 	control_event(c, now, "port %u (%s): lcore %u is frozen", s->port.port_id, s->port.name,
@@ -121,7 +125,7 @@ control_fence(struct control *c, struct slot *s, uint64_t now)
 			fence_begin(c, s, now);
 		break;
 	case FENCE_SOFT:
-		if (now >= s->fence_due && s->hung && holds_guard(c, s))
+		if (now >= s->fence_due && s->hung && is_waited_for(c, s))
 			freeze(c, s, now);
 		else
 			fence_end(c, s, now);

@@ -75,14 +75,11 @@ park(struct control *c, struct slot *s)
 static void
 unpark(struct slot *s)
 {
-	if (!s->parked)
-		return;
 	if (s->port.tx_queue_off)
 		rte_eth_dev_tx_queue_start(s->port.port_id, 0);
 	s->port.tx_queue_off = false;
 	s->parked = false;
-	if (s->wanted)
-		control_halt(s, false);
+	control_halt(s, false);
 }
 
 /* ---- verdicts ------------------------------------------------------------------- */
@@ -101,8 +98,6 @@ control_obey_watch(struct control *c, struct slot *s, uint64_t now)
 		tp_team_enable(&c->team, slot_id(c, s), false, now);
 	}
 	s->carrier = (v.down & CARRIER_WATCHES) == 0 && !v.removed;
-	if (s->carrier)
-		unpark(s);
 	if (up != c->team.member[slot_id(c, s)].watch_up)
 		control_event(c, now, "port %u (%s) watch says %s%s%s", s->port.port_id,
 		                s->port.name, up ? "up" : "down", up ? "" : ": ",
@@ -126,7 +121,10 @@ control_watch(struct control *c, uint64_t now)
 		}
 		for (uint16_t i = 0; i < out.nb_pkts; i++)
 			control_send(c, slot_id(c, s), out.pkts[i]);
-		if (!s->carrier)
+		/* While it is changed or removed the port is the operation's. */
+		if (s->wanted && s->carrier && s->parked)
+			unpark(s);
+		else if (s->wanted && !s->carrier)
 			park(c, s);
 		control_fence(c, s, now);
 	}

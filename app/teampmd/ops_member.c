@@ -329,9 +329,10 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 	rc = op_wait(d, worker_gone, s);
 	if (rc == 0 && !d->simulated && !atomic_load(&s->worker->frozen))
 		rte_eal_wait_lcore(s->worker->lcore_id);
-	control_call(&d->control, forget, s);
+	if (rc == 0)
+		control_call(&d->control, forget, s);
 	op_resume_host(d);
-	if (rc != 0)
+	if (rc != 0) /* it may still use its rings and its port: they stay its */
 		return op_fail(err, rc, "its lcore does not end");
 	drop_slot(s, detach);
 	return 0;

@@ -268,6 +268,22 @@ hand_out_room(struct tp_host *h)
 	return room;
 }
 
+/* One full ring must not hold up the others: does the oldest frame have room where it belongs? */
+static bool
+oldest_fits(struct tp_host *h)
+{
+	const struct host_stash *s = &h->stash;
+	struct rte_mbuf *oldest = s->slot[s->head & s->mask];
+	uint32_t hash[TP_BURST_MAX];
+	uint8_t to;
+
+	if (!tp_modes[h->dist->mode].map)
+		return false;
+	tp_flow_hash_burst(h->dist->flow, &oldest, 1, hash);
+	to = h->map[tp_bucket_of(hash[0], h->dist->nb_buckets)];
+	return to == TP_MEMBER_NONE || rte_ring_free_count(host_ring(h, to)) > 0;
+}
+
 uint16_t
 host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
@@ -275,6 +291,9 @@ host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now)
 	uint32_t hash[TP_BURST_MAX];
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 	uint16_t n = RTE_MIN(stash_count(s), hand_out_room(h));
+
+	if (n == 0 && stash_count(s) > 0 && oldest_fits(h))
+		n = 1;
 
 	for (uint16_t i = 0; i < n; i++)
 		pkts[i] = s->slot[(s->head + i) & s->mask];
