@@ -291,6 +291,15 @@ host_poll(struct tp_host *h, struct tp_member *me, uint64_t now)
 	return n;
 }
 
+static unsigned int
+host_fetch(struct tp_host *h, struct tp_member *me, uint64_t now)
+{
+	/* The role may be here before the distribution by which somebody gets anything. */
+	if (h->dist == NULL || h->dist->nb_alive == 0)
+		return 0;
+	return stash_count(&h->stash) > 0 ? host_hand_out(h, me, now) : host_poll(h, me, now);
+}
+
 unsigned int
 tp_host_step(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
@@ -303,10 +312,7 @@ tp_host_step(struct tp_host *h, struct tp_member *me, uint64_t now)
 	host_apply(h, now);
 	if (atomic_load_explicit(&h->port_id, memory_order_acquire) != RTE_MAX_ETHPORTS) {
 		n += host_deliver(h, me);
-		if (stash_count(&h->stash) > 0)
-			n += host_hand_out(h, me, now);
-		else if (h->dist != NULL)
-			n += host_poll(h, me, now);
+		n += host_fetch(h, me, now);
 	}
 	host_leave(h, me);
 	return n;
