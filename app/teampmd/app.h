@@ -162,6 +162,7 @@ struct slot {
 	struct tp_link_conf link_conf;
 	bool forced_down;   /**< set link-down */
 	bool wanted;        /**< may be enabled: not about to be changed or removed */
+	bool fresh;         /**< the team has not run since it joined: its port is left alone */
 	bool carrier;       /**< what lsc, poll and netlink say */
 	bool parked;        /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
 	bool hung;          /**< the heart watch says so */
@@ -273,7 +274,8 @@ struct daemon {
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
-	bool simulated;            /**< no lcores, no threads: somebody else calls the steps */
+	bool start_due; /**< start once the command file has been carried out. main, then front */
+	bool simulated; /**< no lcores, no threads: somebody else calls the steps */
 	uint32_t (*distance)(int node, int other); /**< NUMA distances; NULL: libnuma */
 	void (*pump)(struct daemon *d); /**< called while an operation waits; NULL: sleep */
 	_Atomic bool quit;              /**< set by signals and by `quit` */

@@ -38,6 +38,13 @@ control_halt(struct slot *s, bool halt)
 	                memory_order_release);
 }
 
+void
+control_unhalt(struct slot *s)
+{
+	if (!s->parked && !s->fresh)
+		control_halt(s, false);
+}
+
 bool
 control_halted(const struct slot *s)
 {
@@ -189,31 +196,52 @@ act_rebalance(struct control *c, uint64_t now)
 	tp_team_rebalance(&c->team, c->bucket_delta, actual, now);
 }
 
+/* Members take part as the engine said: from now on what waits at new ones' ports counts. Before,
+ * all of it would be dropped as received by a member that is not collecting.
+ */
+static void
+begin_fresh(struct control *c)
+{
+	FOREACH_SLOT(c, s) {
+		if (!s->fresh)
+			continue;
+		s->fresh = false;
+		control_unhalt(s);
+	}
+}
+
+static void
+act_all(struct control *c, const struct tp_team_actions *act, uint64_t now)
+{
+	if (act->what & TP_TEAM_ACT_MEMBER)
+		act_members(c, act->changed, now);
+	if (act->what & TP_TEAM_ACT_DIST)
+		c->dist_dirty = true;
+	if (act->what & TP_TEAM_ACT_PRIMARY)
+		act_primary(c, act->primary, now);
+	if (act->what & (TP_TEAM_ACT_ACCEPT | TP_TEAM_ACT_MEMBER))
+		act_accept(c, act);
+	if (act->what & TP_TEAM_ACT_CARRIER)
+		act_carrier(c, act->carrier, now);
+	if (act->what & TP_TEAM_ACT_ANNOUNCE)
+		act_announce(c, act->announce, false, now);
+	if (act->what & TP_TEAM_ACT_IGMP)
+		act_announce(c, act->announce, true, now);
+	if (act->what & TP_TEAM_ACT_REBALANCE)
+		act_rebalance(c, now);
+}
+
 unsigned int
 control_decide(struct control *c, uint64_t now)
 {
 	struct tp_team_actions act;
 
 	tp_team_poll(&c->team, now, &act);
-	if (act.what == 0)
-		return 0;
-	if (act.what & TP_TEAM_ACT_MEMBER)
-		act_members(c, act.changed, now);
-	if (act.what & TP_TEAM_ACT_DIST)
-		c->dist_dirty = true;
-	if (act.what & TP_TEAM_ACT_PRIMARY)
-		act_primary(c, act.primary, now);
-	if (act.what & (TP_TEAM_ACT_ACCEPT | TP_TEAM_ACT_MEMBER))
-		act_accept(c, &act);
-	if (act.what & TP_TEAM_ACT_CARRIER)
-		act_carrier(c, act.carrier, now);
-	if (act.what & TP_TEAM_ACT_ANNOUNCE)
-		act_announce(c, act.announce, false, now);
-	if (act.what & TP_TEAM_ACT_IGMP)
-		act_announce(c, act.announce, true, now);
-	if (act.what & TP_TEAM_ACT_REBALANCE)
-		act_rebalance(c, now);
-	return 1;
+	if (act.what != 0)
+		act_all(c, &act, now);
+	if (c->running)
+		begin_fresh(c);
+	return act.what != 0;
 }
 
 /* Once the last one is in force no older flow is in use. */

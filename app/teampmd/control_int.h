@@ -34,6 +34,8 @@ unsigned int control_publish(struct control *c);
 void control_hand_over(struct control *c, uint8_t primary);
 /** Ask a member's lcore to leave its port alone, or to use it again. */
 void control_halt(struct slot *s, bool halt);
+/** Let it use the port again, unless that is to be left alone for another reason. */
+void control_unhalt(struct slot *s);
 /** Has it obeyed (or no lcore that could touch the port)? */
 bool control_halted(const struct slot *s);
 /** Send a frame by one member; consumed. */

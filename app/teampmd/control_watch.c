@@ -79,7 +79,7 @@ unpark(struct slot *s)
 		rte_eth_dev_tx_queue_start(s->port.port_id, 0);
 	s->port.tx_queue_off = false;
 	s->parked = false;
-	control_halt(s, false);
+	control_unhalt(s);
 }
 
 /* ---- verdicts ------------------------------------------------------------------- */

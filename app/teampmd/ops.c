@@ -144,9 +144,10 @@ halt_one(struct control *c, void *arg)
 	struct quiesce *q = arg;
 	struct slot *s = &c->slot[q->member];
 
-	/* A parked port stays left alone until its link is back. */
-	if (q->halt || !s->parked)
-		control_halt(s, q->halt);
+	if (q->halt)
+		control_halt(s, true);
+	else
+		control_unhalt(s);
 	return 0;
 }
 

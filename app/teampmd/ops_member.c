@@ -130,7 +130,8 @@ join(struct control *c, void *arg)
 	s->used = true;
 	s->wanted = true;
 	s->carrier = true;
-
+	s->fresh = true;
+	control_halt(s, true);
 	c->slot_of_port[s->port.port_id] = id;
 	tp_host_set_member(c->daemon->host, id, s->member);
 	s->worker->idle = idle_decide(c->daemon, s->worker->lcore_id);
