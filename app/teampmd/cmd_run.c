@@ -19,12 +19,14 @@ done_already(struct cmd_ctx *x, int rc)
 static int
 run_start(struct cmd_ctx *x)
 {
+	x->d->start_due = false;
 	return done_already(x, op_start(x->d, &x->err));
 }
 
 static int
 run_stop(struct cmd_ctx *x)
 {
+	x->d->start_due = false;
 	return done_already(x, op_stop(x->d, &x->err));
 }
 

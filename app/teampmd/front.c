@@ -66,6 +66,17 @@ start_prompt(struct front *front)
 		complain("teampmd: no memory for the prompt");
 }
 
+/** Traffic begins with all that the command file says in force, unless it said itself. */
+static void
+start_if_due(struct daemon *d)
+{
+	struct error_text err = { "" };
+
+	if (d->start_due && op_start(d, &err) != 0)
+		complain("teampmd: start: %s", err.text);
+	d->start_due = false;
+}
+
 /** A session ended: of the console, what follows it. */
 static void
 end_session(struct front *front, struct session **slot)
@@ -76,7 +87,10 @@ end_session(struct front *front, struct session **slot)
 	*slot = NULL;
 	if (kind == SESSION_LINES)
 		atomic_store(&front->d->quit, true);
-	if (kind == SESSION_FILE && front->prompt_due && !atomic_load(&front->d->quit))
+	if (kind != SESSION_FILE || atomic_load(&front->d->quit))
+		return;
+	start_if_due(front->d);
+	if (front->prompt_due)
 		start_prompt(front);
 }
 
