@@ -39,6 +39,14 @@ enum idle_policy {
 
 extern const char *const idle_names[NB_IDLE_POLICIES];
 
+/** An address of the team: `--ip ADDR/LEN`. */
+struct ip_prefix {
+	uint8_t family;   /**< 4 or 6 */
+	uint8_t len;      /**< of the prefix, bits */
+	uint8_t addr[16]; /**< wire order; 4 or 16 octets */
+};
+#define APP_MAX_IPS 8
+
 /** What the command line said, behind EAL's `--`. Written once by args.c, then read-only. */
 struct options {
 	bool interactive;
@@ -49,6 +57,8 @@ struct options {
 	char host[APP_NAME_LEN]; /**< --host NAME or id; empty: no host port */
 	bool has_mac;
 	struct rte_ether_addr mac;
+	struct ip_prefix ip[APP_MAX_IPS]; /**< --ip: announced, and source of probes */
+	uint8_t nb_ips;
 	uint32_t stats_period_s; /**< 0: none */
 	char cmdline_file[APP_TEXT_LEN];
 	char control_socket[APP_TEXT_LEN];
@@ -160,14 +170,14 @@ struct slot {
 	struct port port;
 	struct tp_link *link; /**< its link watches */
 	struct tp_link_conf link_conf;
-	bool forced_down;   /**< set link-down */
-	bool wanted;        /**< may be enabled: not about to be changed or removed */
-	bool fresh;         /**< the team has not run since it joined: its port is left alone */
-	bool carrier;       /**< what lsc, poll and netlink say */
-	bool parked;        /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
-	bool hung;          /**< the heart watch says so */
-	uint8_t fence;      /**< enum fence */
-	uint64_t fence_due; /**< next step of the fence at this time */
+	bool forced_down; /**< set link-down */
+	bool wanted;      /**< may be enabled: not about to be changed or removed */
+	bool fresh;    /**< the team has not run since it joined or was stopped: its port rests */
+	bool carrier;  /**< what lsc, poll and netlink say */
+	bool parked;   /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
+	bool hung;     /**< the heart watch says so */
+	uint8_t fence; /**< enum fence */
+	uint64_t fence_due;           /**< next step of the fence at this time */
 	struct tp_link_thread thread; /**< of its lcore, for the heart watch */
 };
 

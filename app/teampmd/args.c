@@ -4,6 +4,7 @@
 
 /* The command line: what EAL gets, and the daemon's own options behind `--`. */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>
@@ -21,6 +22,7 @@ enum {
 	OPT_PORTLIST = 256,
 	OPT_HOST,
 	OPT_MAC,
+	OPT_IP,
 	OPT_MODE,
 	OPT_STATS_PERIOD,
 	OPT_CMDLINE_FILE,
@@ -42,6 +44,7 @@ static const struct option long_options[] = {
 	{ "portlist", required_argument, NULL, OPT_PORTLIST },
 	{ "host", required_argument, NULL, OPT_HOST },
 	{ "mac", required_argument, NULL, OPT_MAC },
+	{ "ip", required_argument, NULL, OPT_IP },
 	{ "mode", required_argument, NULL, OPT_MODE },
 	{ "stats-period", required_argument, NULL, OPT_STATS_PERIOD },
 	{ "cmdline-file", required_argument, NULL, OPT_CMDLINE_FILE },
@@ -64,6 +67,9 @@ static const char usage_text[] =
                 "      --portlist N[,N...]  ports of the team; default: all but the host port\n"
                 "      --mode MODE          hash, load, active-backup, round-robin or broadcast\n"
                 "      --mac XX:XX:...      MAC of the team; default: the first member's\n"
+                "      --ip ADDR/LEN        address of the team: announced after a failover, "
+                "source of the\n"
+                "                           arp and nd watches' probes; up to 8 times\n"
                 "      --cmdline-file FILE  run these commands before anything else\n"
                 "      --control-socket S   Unix socket for teamctl; default: see teampmd(8)\n"
                 "      --stats-period N     print statistics every N seconds\n"
@@ -191,6 +197,38 @@ parse_mac(const char *text, struct options *opt)
 }
 
 static int
+parse_ip(const char *text, struct options *opt)
+{
+	static const char *const right =
+	                "not an address with prefix length like 192.0.2.1/24 or 2001:db8::1/64";
+	struct ip_prefix *ip = &opt->ip[opt->nb_ips];
+	char buf[INET6_ADDRSTRLEN + 4], *slash, *end;
+	unsigned long len;
+
+	if (opt->nb_ips == APP_MAX_IPS)
+		return bad("ip", text, "more than 8 addresses");
+	if (strlen(text) >= sizeof(buf))
+		return bad("ip", text, right);
+	strcpy(buf, text);
+	slash = strchr(buf, '/');
+	if (slash == NULL || slash[1] < '0' || slash[1] > '9')
+		return bad("ip", text, right);
+	*slash = '\0';
+	len = strtoul(slash + 1, &end, 10);
+	if (inet_pton(AF_INET, buf, ip->addr) == 1)
+		ip->family = 4;
+	else if (inet_pton(AF_INET6, buf, ip->addr) == 1)
+		ip->family = 6;
+	else
+		return bad("ip", text, right);
+	if (*end != '\0' || len > (ip->family == 4 ? 32 : 128))
+		return bad("ip", text, right);
+	ip->len = len;
+	opt->nb_ips++;
+	return 0;
+}
+
+static int
 parse_host(const char *text, struct options *opt)
 {
 	if (port_find(text) < 0)
@@ -257,6 +295,8 @@ parse_one(int c, const char *arg, struct options *opt)
 		return parse_host(arg, opt);
 	case OPT_MAC:
 		return parse_mac(arg, opt);
+	case OPT_IP:
+		return parse_ip(arg, opt);
 	case OPT_MODE:
 		return parse_mode(arg, opt);
 	case OPT_IDLE:

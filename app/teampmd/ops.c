@@ -44,6 +44,20 @@ op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
 
 /* ---- start and stop ----------------------------------------------------------- */
 
+/* A stopped team's ports are left alone until it runs again. */
+static int
+rest(struct control *c, void *arg)
+{
+	(void)arg;
+	FOREACH_SLOT(c, s) {
+		if (c->running || !s->wanted)
+			continue;
+		s->fresh = true;
+		control_halt(s, true);
+	}
+	return 0;
+}
+
 void
 op_enable_all(struct control *c, bool on)
 {
@@ -108,7 +122,7 @@ op_stop(struct daemon *d, struct error_text *err)
 	control_call(&d->control, enable_all, &on);
 	/* Ports that no longer take frames keep theirs; they are freed with the rings. */
 	op_wait(d, is_drained, NULL);
-	return 0;
+	return control_call(&d->control, rest, NULL);
 }
 
 /* ---- quiesce one port --------------------------------------------------------- */
@@ -236,6 +250,17 @@ op_resume_host(struct daemon *d)
 
 /* ---- knobs --------------------------------------------------------------------- */
 
+static int
+change_flow(struct control *c, void *arg)
+{
+	if (c->nb_retired == RTE_DIM(c->retired))
+		return -EBUSY;
+	c->retired[c->nb_retired++] = c->flow;
+	c->flow = arg;
+	c->dist_dirty = true;
+	return 0;
+}
+
 struct conf_change {
 	const struct tp_team_conf *conf;
 	struct tp_flow *flow;
@@ -250,12 +275,33 @@ change_conf(struct control *c, void *arg)
 	if (ch->flow != NULL && c->nb_retired == RTE_DIM(c->retired))
 		return -EBUSY;
 	rc = tp_team_set_conf(&c->team, ch->conf, tp_clock_now());
-	if (rc == 0 && ch->flow != NULL) {
-		c->retired[c->nb_retired++] = c->flow;
-		c->flow = ch->flow;
-		c->dist_dirty = true;
-	}
-	return rc;
+	return rc == 0 && ch->flow != NULL ? change_flow(c, ch->flow) : rc;
+}
+
+struct tp_flow *
+op_make_flow(struct daemon *d, const struct tp_flow_conf *conf)
+{
+	struct tp_flow_conf trusting = *conf;
+	struct tp_flow *flow = tp_flow_create(conf, rte_socket_id());
+
+	if (flow == NULL || !d->control.has_host ||
+	                !tp_flow_rss_same(flow, d->control.host_port.port_id))
+		return flow;
+	tp_flow_free(flow);
+	trusting.trust_rss = true;
+	return tp_flow_create(&trusting, rte_socket_id());
+}
+
+int
+op_renew_flow(struct daemon *d, struct error_text *err)
+{
+	struct tp_flow *flow = op_make_flow(d, &d->control.team.conf.flow);
+	int rc = flow == NULL ? -rte_errno : control_call(&d->control, change_flow, flow);
+
+	if (rc == 0)
+		return 0;
+	tp_flow_free(flow);
+	return op_fail(err, rc, "hash function");
 }
 
 int
@@ -267,7 +313,7 @@ op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text
 	if (tp_team_conf_check(conf, err->text, sizeof(err->text)) != 0)
 		return -EINVAL;
 	if (memcmp(&conf->flow, &d->control.team.conf.flow, sizeof(conf->flow)) != 0) {
-		ch.flow = tp_flow_create(&conf->flow, rte_socket_id());
+		ch.flow = op_make_flow(d, &conf->flow);
 		if (ch.flow == NULL)
 			return op_fail(err, -rte_errno, "hash function");
 	}

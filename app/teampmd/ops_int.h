@@ -23,6 +23,10 @@ void op_resume(struct daemon *d, uint8_t member);
 /** Make whoever serves the host port leave it, until op_resume_host(); if it fails it is resumed. */
 int op_quiesce_host(struct daemon *d, struct error_text *err);
 void op_resume_host(struct daemon *d);
+/** The hash for a configuration; it trusts the host port's RSS hash where that is the same. */
+struct tp_flow *op_make_flow(struct daemon *d, const struct tp_flow_conf *conf);
+/** Make it anew after the host port changed. */
+int op_renew_flow(struct daemon *d, struct error_text *err);
 /** Watches of a member. @return NULL with rte_errno */
 struct tp_link *op_make_link(struct slot *s, const struct tp_link_conf *conf);
 /** Give every member the VLAN filter that is in force. */

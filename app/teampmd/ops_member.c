@@ -177,6 +177,20 @@ prepare_worker(struct daemon *d, struct slot *s, unsigned int lcore_id)
 	w->burst = d->opt.burst;
 }
 
+/* Probes come from the team's own address where it has one. */
+static void
+probe_source(const struct daemon *d, struct tp_link_conf *conf)
+{
+	for (uint8_t i = d->opt.nb_ips; i > 0; i--) {
+		const struct ip_prefix *ip = &d->opt.ip[i - 1];
+
+		if (ip->family == 4)
+			memcpy(&conf->src_ip4, ip->addr, sizeof(conf->src_ip4));
+		else
+			memcpy(conf->src_ip6, ip->addr, sizeof(conf->src_ip6));
+	}
+}
+
 static int
 add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *err)
 {
@@ -208,6 +222,7 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 		port_set_mcast(&s->port, c->mcast, c->nb_mcast);
 	s->member->egress.mtu = c->mtu;
 	tp_link_conf_default(&s->link_conf, s->port.port_id);
+	probe_source(d, &s->link_conf);
 	if (!d->simulated)
 		s->link_conf.watches |= TP_LINK_W(TP_LINK_HEART);
 	s->link = op_make_link(s, &s->link_conf);

@@ -50,33 +50,53 @@ check_host(struct daemon *d, const char *name, struct error_text *err)
 	return port_id;
 }
 
+/* Open a port as host port and put it to use. */
+static int
+open_host(struct daemon *d, uint16_t port_id, struct error_text *err)
+{
+	struct control *c = &d->control;
+	struct port fresh = { .used = false };
+	struct host_change ch = { .port = &fresh };
+	int rc = port_open(d, &fresh, port_id, err);
+
+	if (rc == 0 && !rte_is_zero_ether_addr(&c->mac))
+		port_take_mac(&fresh, &c->mac);
+	if (rc == 0 && c->mtu_set)
+		rc = port_set_mtu(&fresh, c->mtu, err);
+	if (rc == 0) {
+		rc = control_call(c, change_host, &ch);
+		if (rc != 0)
+			op_fail(err, rc, "host port");
+	}
+	if (rc != 0) {
+		port_close(&fresh, false);
+		return rc;
+	}
+	/* Whether the NIC's RSS hash can be used is a matter of which NIC it is. */
+	if (tp_flow_conf(c->flow)->trust_rss || tp_flow_rss_same(c->flow, port_id))
+		rc = op_renew_flow(d, err);
+	return rc;
+}
+
 int
 op_set_host(struct daemon *d, const char *name, struct error_text *err)
 {
 	struct control *c = &d->control;
-	struct host_change ch = { .port = NULL };
-	struct port fresh, old = c->host_port;
+	struct host_change none = { .port = NULL };
+	struct port old = c->host_port;
 	bool had = c->has_host;
-	int rc = 0, port_id = name[0] == '\0' ? -1 : check_host(d, name, err);
+	int rc, port_id = name[0] == '\0' ? -1 : check_host(d, name, err);
 
 	if (name[0] != '\0' && port_id < 0)
 		return port_id;
 	rc = op_quiesce_host(d, err);
 	if (rc != 0)
 		return rc;
-	control_call(c, change_host, &ch);
+	control_call(c, change_host, &none);
 	if (had)
 		port_close(&old, false);
-	if (port_id >= 0) {
-		rc = port_open(d, &fresh, port_id, err);
-		if (rc == 0 && !rte_is_zero_ether_addr(&c->mac))
-			port_take_mac(&fresh, &c->mac);
-		if (rc == 0 && c->mtu_set)
-			rc = port_set_mtu(&fresh, c->mtu, err);
-		ch.port = &fresh;
-		if (rc == 0)
-			rc = control_call(c, change_host, &ch);
-	}
+	if (port_id >= 0)
+		rc = open_host(d, port_id, err);
 	op_resume_host(d);
 	return rc;
 }
