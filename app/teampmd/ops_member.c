@@ -373,6 +373,7 @@ void
 op_close_all(struct daemon *d)
 {
 	struct control *c = &d->control;
+	uint16_t port_id;
 
 	control_hand_over(c, TP_MEMBER_NONE);
 	FOREACH_SLOT(c, s)
@@ -384,4 +385,7 @@ op_close_all(struct daemon *d)
 	if (c->has_host)
 		port_close(&c->host_port, true);
 	c->has_host = false;
+	/* Ports that left the team still hold buffers, and the pools are about to go. */
+	RTE_ETH_FOREACH_DEV(port_id)
+		rte_eth_dev_close(port_id);
 }
