@@ -166,7 +166,7 @@ print_stats(struct front *front, uint64_t now)
 	out = open_memstream(&text, &len);
 	if (out == NULL)
 		return;
-	stats_period_print(front->stats, front->d, now, out);
+	stats_period_print(front->stats, front->d, out);
 	fclose(out);
 	outq_add(&front->console, text, len, STATS_UNSENT_MAX);
 	free(text);
@@ -248,6 +248,7 @@ static TP_CTRL_THREAD_FN(front_main, arg)
 	capture_close(front->d);
 	show_unlock();
 	front_flush(front);
+	atomic_store(&front->ended, true);
 	return 0;
 }
 
@@ -338,7 +339,8 @@ front_start(struct daemon *d, struct error_text *err)
 		rc = tp_ctrl_thread(&front->thread, "teampmd-front", front_main, front);
 	if (rc == 0)
 		return 0;
-	telemetry_stop();
+	while (!telemetry_stop())
+		usleep(1000);
 	front_close(front);
 	if (err->text[0] == '\0')
 		snprintf(err->text, sizeof(err->text), "front thread: %s", strerror(-rc));
@@ -351,12 +353,15 @@ front_stop(struct daemon *d)
 	struct front *front = &the_front;
 	uint64_t one = 1;
 
-	(void)d;
 	if (front->d == NULL)
 		return;
-	telemetry_stop();
 	while (write(front->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+		continue;
+	/* They may be waiting for control, whose loop has ended. */
+	while (!telemetry_stop() || !atomic_load(&front->ended)) {
+		control_serve(&d->control);
+		usleep(1000);
+	}
 	tp_ctrl_thread_join(front->thread);
 	front_close(front);
 }

@@ -112,8 +112,8 @@ void show_lock(void);
 void show_unlock(void);
 
 int telemetry_start(struct daemon *d);
-/** No request is being answered when this returns. */
-void telemetry_stop(void);
+/** Answer no more. @return false: a request is being answered, try again */
+bool telemetry_stop(void);
 
 /* ==== periodic statistics ================================================= */
 
@@ -121,6 +121,6 @@ struct stats_period;
 struct stats_period *stats_period_new(void);
 void stats_period_free(struct stats_period *p);
 /** Print what happened since the last call. */
-void stats_period_print(struct stats_period *p, struct daemon *d, uint64_t now, FILE *out);
+void stats_period_print(struct stats_period *p, struct daemon *d, FILE *out);
 
 #endif

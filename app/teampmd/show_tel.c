@@ -244,10 +244,12 @@ telemetry_start(struct daemon *d)
 	return 0;
 }
 
-void
+bool
 telemetry_stop(void)
 {
-	show_lock();
+	if (pthread_mutex_trylock(&lock) != 0)
+		return false;
 	tel_daemon = NULL;
-	show_unlock();
+	pthread_mutex_unlock(&lock);
+	return true;
 }

@@ -13,13 +13,17 @@
 
 struct stats_period {
 	struct snap *last;
-	uint64_t nb;
+	uint64_t started;
 };
 
 struct stats_period *
 stats_period_new(void)
 {
-	return calloc(1, sizeof(struct stats_period));
+	struct stats_period *p = calloc(1, sizeof(*p));
+
+	if (p != NULL)
+		p->started = tp_clock_now();
+	return p;
 }
 
 void
@@ -158,22 +162,21 @@ print_host(FILE *out, const struct snap *s, const struct tp_counters *total,
 }
 
 void
-stats_period_print(struct stats_period *p, struct daemon *d, uint64_t now, FILE *out)
+stats_period_print(struct stats_period *p, struct daemon *d, FILE *out)
 {
+	const char *clear = isatty(STDOUT_FILENO) && !d->opt.interactive ? "\033[2J\033[H" : "";
 	struct snap *s = snap_take(d);
 	struct tp_counters total, since;
-	double seconds = 1.0;
+	uint64_t from;
+	double seconds;
 
 	if (s == NULL)
 		return;
-	if (p->last != NULL && s->now > p->last->now)
-		seconds = (s->now - p->last->now) / 1e9;
-	else if (p->last == NULL && now > 0)
-		seconds = now / 1e9;
+	from = p->last != NULL ? p->last->now : p->started;
+	seconds = s->now > from ? (s->now - from) / 1e9 : 1.0;
 	sums(s, p->last, &total, &since);
-	fprintf(out, "%s==== %.1f s, %s, mode %s ====\n",
-	                isatty(STDOUT_FILENO) && !d->opt.interactive ? "\033[2J\033[H" : "",
-	                s->now / 1e9, s->running ? "running" : "stopped",
+	fprintf(out, "%s==== %.1f s, %s, mode %s ====\n", clear, (s->now - p->started) / 1e9,
+	                s->running ? "running" : "stopped",
 	                s->conf.mode < TP_NB_MODES ? tp_modes[s->conf.mode].name : "?");
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
 		if (s->member[i].used)
@@ -181,5 +184,4 @@ stats_period_print(struct stats_period *p, struct daemon *d, uint64_t now, FILE 
 	print_host(out, s, &total, &since, seconds);
 	free(p->last);
 	p->last = s;
-	p->nb++;
 }

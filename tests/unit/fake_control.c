@@ -27,6 +27,12 @@ control_call(struct control *c, int (*fn)(struct control *c, void *arg), void *a
 	return fn(c, arg);
 }
 
+void
+control_serve(struct control *c)
+{
+	(void)c;
+}
+
 static int note(struct error_text *err, const char *fmt, ...) __rte_format_printf(2, 3);
 
 static int

@@ -241,7 +241,7 @@ test_telemetry_topics(void **state)
 	json_decref(got);
 	assert_true(json_is_null(tel_ask("/teampmd/port,77", "/teampmd/port")));
 	assert_true(json_is_null(tel_ask("/teampmd/port,x", "/teampmd/port")));
-	telemetry_stop();
+	assert_true(telemetry_stop());
 	assert_true(json_is_null(tel_ask("/teampmd/team", "/teampmd/team")));
 	fake_daemon_end(d);
 }
