@@ -57,10 +57,10 @@ ports_lines(json_t *list, const struct snap *s)
 	for (unsigned int i = 0; (devargs = front_attached(i)) != NULL; i++)
 		line(list, "port attach \"%s\" spare", devargs);
 	line(list, "set host %s", s->has_host ? s->host_port.name : "none");
-	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
-		if (s->member[i].used)
+	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++)
+		if (snap_member_of(s, port) != NULL)
 			used += snprintf(ports + used, sizeof(ports) - used, "%s%u",
-			                used > 0 ? "," : "", s->member[i].port.port_id);
+			                used > 0 ? "," : "", port);
 	line(list, "set portlist %s", used > 0 ? ports : "none");
 }
 
@@ -229,9 +229,10 @@ show_config(struct daemon *d, const char *arg, struct error_text *err)
 	ports_lines(list, s);
 	conf_lines(list, s);
 	filter_lines(list, s);
-	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
-		if (s->member[i].used)
-			member_lines(list, &s->member[i]);
+	/* By port: slots depend on who came when. */
+	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++)
+		if (snap_member_of(s, port) != NULL)
+			member_lines(list, snap_member_of(s, port));
 	line(list, s->running ? "start" : "stop");
 	free(s);
 	return list;
