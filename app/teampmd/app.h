@@ -111,6 +111,8 @@ struct daemon;
 
 /** Configure and start a port with one Rx and one Tx queue. @return 0 or -errno with err filled */
 int port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text *err);
+/** Log what makes the kernel behind a member's port a second host. */
+void port_warn_kernel(const struct port *p);
 /** Stop, restore MAC, MTU and promiscuity; close if close_dev. Idempotent. */
 void port_close(struct port *p, bool close_dev);
 /** Give the port the team's MAC, or make it promiscuous where it refuses. */

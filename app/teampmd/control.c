@@ -148,7 +148,8 @@ control_init(struct daemon *d, struct error_text *err)
 		c->mac = d->opt.mac;
 	c->mtu = RTE_ETHER_MTU;
 	c->primary = TP_MEMBER_NONE;
-	c->idle = IDLE_SLEEP;
+	/* Its watches look every 500 us: no reason to burn a CPU unless told to. */
+	c->idle = d->opt.idle == IDLE_AUTO ? IDLE_SLEEP : d->opt.idle;
 	control_fence_install();
 	if (notify_open(&c->notify, tp_clock_now()) != 0)
 		fprintf(stderr, "teampmd: NOTIFY_SOCKET cannot be used\n");

@@ -201,6 +201,7 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 	rc = port_open(d, &s->port, port_id, err);
 	if (rc != 0)
 		return rc;
+	port_warn_kernel(&s->port);
 	lcore_id = pick_lcore(d, s->port.socket_id);
 	if (lcore_id < 0) {
 		snprintf(err->text, sizeof(err->text),
