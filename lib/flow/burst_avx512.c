@@ -31,18 +31,114 @@
 
 alignas(64) static const uint8_t zeros[64];
 
+/* Words of the planes as they are loaded, little endian. Constants in memory can be operands;
+ * the compiler would build each in a register with an instruction on the busiest port.
+ */
+static const struct words {
+	uint32_t ipv4_mask, ipv4; /* type type version */
+	uint32_t ipv6_mask, ipv6;
+	uint32_t type_mask, tag;
+	uint32_t ipv4_len_32; /* any of these bits: total length at least 32 */
+	uint32_t ipv6_len_8;  /* payload length at least 8 */
+	uint32_t ipv4_frag;   /* more fragments, offset */
+	uint32_t byte_mask;   /* lowest byte */
+	uint32_t low_ports;   /* bit n: protocol n has ports, n < 32 */
+	uint32_t sctp, igmp, icmpv6;
+	uint32_t one;
+} the_words = {
+	.ipv4_mask = 0x00ffffff,
+	.ipv4 = 0x00450008,
+	.ipv6_mask = 0x00f0ffff,
+	.ipv6 = 0x0060dd86,
+	.type_mask = 0x0000ffff,
+	.tag = 0x00000081,
+	.ipv4_len_32 = 0xe0ff0000,
+	.ipv6_len_8 = 0x0000f8ff,
+	.ipv4_frag = 0xff3f0000,
+	.byte_mask = 0x000000ff,
+	.low_ports = 1 << IPPROTO_TCP | 1 << IPPROTO_UDP,
+	.sctp = IPPROTO_SCTP,
+	.igmp = IPPROTO_IGMP,
+	.icmpv6 = IPPROTO_ICMPV6,
+	.one = 1,
+};
+
+#define WORD(name) _mm512_set1_epi32((int)words_hidden()->name)
+
+static __rte_always_inline const struct words *
+words_hidden(void)
+{
+	const struct words *w = &the_words;
+
+	hide(w);
+	return w;
+}
+
 /* ---- loads ----------------------------------------------------------------- */
 
-/* The beginning of each frame, or zeros. */
-static __rte_always_inline void
-find_frames(struct rte_mbuf *const *pkts, const uint8_t *p[LANES])
+/* The beginning of a frame, or zeros where it has less than `need` bytes. In C the choice becomes
+ * a branch with loads in both arms, or takes twice the instructions.
+ */
+static __rte_always_inline const uint8_t *
+frame_of(const struct rte_mbuf *m, uint16_t need)
 {
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	asm("cmpw %w[need], %[len]\n\tcmovb %[zeros], %[p]"
+	                : [p] "+r"(p)
+	                : [len] "m"(m->data_len), [need] "r"(need), [zeros] "r"(zeros)
+	                : "cc");
+	return p;
+}
+
+/* Find the frames and load bytes 10..41 of each, the first 16, too, or but the first 26, as the
+ * policy needs.
+ * @param p [LANES] out: the beginning of each frame, or zeros
+ */
+static __rte_always_inline void
+load_frames(const struct shape shape, struct rte_mbuf *const *pkts, const uint8_t **p,
+                struct planes *x)
+{
+	uint16_t need = shape.careful ? HEAD_NEED : TAIL_NEED;
+	__m512i macs[4], quarters[4], halves[2][4];
+
+	hide(need);
 #pragma GCC unroll 16
 	for (int i = 0; i < LANES; i++) {
-		const uint8_t *data = rte_pktmbuf_mtod(pkts[i], const uint8_t *);
+		int r = i % 4, q = i / 4;
 
-		p[i] = pkts[i]->data_len >= HEAD_NEED ? data : zeros;
+		p[i] = frame_of(pkts[i], need);
+		if (shape_has_macs(shape))
+			macs[r] = load_quarter(macs[r], p[i], q);
+		if (shape_has_addrs(shape))
+			halves[q / 2][r] = load_half(halves[q / 2][r], p[i] + HEAD_OFF, q % 2);
+		else
+			quarters[r] = load_quarter(quarters[r], p[i] + HEAD_OFF, q);
 	}
+	if (shape_has_macs(shape))
+		transpose(macs, x->mac);
+	if (shape_has_addrs(shape))
+		planes_of_halves(halves, x->head);
+	else
+		transpose(quarters, x->head);
+}
+
+/* Bytes 42..57 of each frame; all zero where the frame ends before. */
+static __rte_always_inline void
+load_tails(const struct shape shape, struct rte_mbuf *const *pkts, const uint8_t *const *p,
+                __m512i tail[4])
+{
+	uint16_t need = TAIL_NEED;
+	__m512i z[4];
+
+	hide(need);
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i++) {
+		const uint8_t *q = shape.careful ? frame_of(pkts[i], need) : p[i];
+
+		z[i % 4] = load_quarter(z[i % 4], q + TAIL_OFF, i / 4);
+	}
+	transpose(z, tail);
 }
 
 /* Lanes whose frame has len bytes. */
@@ -69,24 +165,6 @@ find_stripped(struct rte_mbuf *const *pkts)
 	return (__mmask16)lanes;
 }
 
-/* Load bytes 42..57 of each frame. @return lanes whose frame is that long */
-static __rte_always_inline __mmask16
-load_tails(struct rte_mbuf *const *pkts, const uint8_t *const p[LANES], __m512i tail[4])
-{
-	const uint8_t *q[LANES];
-	uint32_t lanes = 0;
-
-#pragma GCC unroll 16
-	for (int i = 0; i < LANES; i++) {
-		bool there = pkts[i]->data_len >= TAIL_NEED;
-
-		lanes |= (uint32_t)there << i;
-		q[i] = there ? p[i] + TAIL_OFF : zeros;
-	}
-	load_planes(q, 0, tail);
-	return (__mmask16)lanes;
-}
-
 /* ---- classification -------------------------------------------------------- */
 
 /* EtherType and version in one word: bytes type type version -. */
@@ -96,30 +174,30 @@ type_words(const struct planes *x)
 	return _mm512_shrdi_epi32(x->head[0], x->head[1], 16);
 }
 
-static __rte_always_inline __mmask16
-masked_equals(__m512i words, uint32_t mask, uint32_t value)
-{
-	return _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, _mm512_set1_epi32((int)mask)),
-	                _mm512_set1_epi32((int)value));
-}
-
 /* Version 4, header of 20 bytes. */
 static __rte_always_inline __mmask16
 are_ipv4(__m512i words)
 {
-	return masked_equals(words, 0x00ffffff, 0x00450008);
+	return _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, WORD(ipv4_mask)), WORD(ipv4));
 }
 
 static __rte_always_inline __mmask16
 are_ipv6(__m512i words)
 {
-	return masked_equals(words, 0x00f0ffff, 0x0060dd86);
+	return _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, WORD(ipv6_mask)), WORD(ipv6));
 }
 
 static __rte_always_inline __mmask16
 are_tagged(__m512i words)
 {
-	return masked_equals(words, 0x0000ffff, 0x00000081);
+	return _mm512_cmpeq_epi32_mask(_mm512_and_si512(words, WORD(type_mask)), WORD(tag));
+}
+
+/* Zeros were loaded. */
+static __rte_always_inline __mmask16
+are_nothing(__m512i words)
+{
+	return _mm512_testn_epi32_mask(words, WORD(type_mask));
 }
 
 /* Lanes whose protocol has ports. */
@@ -127,161 +205,152 @@ static __rte_always_inline __mmask16
 have_ports(__m512i proto)
 {
 	/* Protocols from 32 on shift the bit out. */
-	__m512i bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), proto);
-	__mmask16 low = _mm512_test_epi32_mask(
-	                bit, _mm512_set1_epi32(1 << IPPROTO_TCP | 1 << IPPROTO_UDP));
+	__m512i bit = _mm512_sllv_epi32(WORD(one), proto);
 
-	return low | _mm512_cmpeq_epi32_mask(proto, _mm512_set1_epi32(IPPROTO_SCTP));
+	return _mm512_test_epi32_mask(bit, WORD(low_ports)) |
+	       _mm512_cmpeq_epi32_mask(proto, WORD(sctp));
 }
 
-/* IPv4 lanes: drop those with a total length below 32 (are there ports at all?), note ports
- * and fragments.
+/* Look at the lanes that are IPv4 or IPv6 by type and version. Note which have ports, and drop
+ * those that are not plain: a total length below 32 or a payload below 8 bytes (are there ports
+ * at all?), IPv6 that begins with anything but TCP, UDP, SCTP or ICMPv6.
  */
 static __rte_always_inline void
-classify_ipv4(const struct planes *x, struct kinds *k)
+classify(const struct planes *x, struct kinds *k, bool any_v6)
 {
-	__m512i proto = _mm512_and_si512(
-	                _mm512_srli_epi32(x->head[3], 8), _mm512_set1_epi32(UINT8_MAX));
-	__mmask16 whole = _mm512_testn_epi32_mask(x->head[2], _mm512_set1_epi32((int)0xff3f0000));
+	__m512i proto = _mm512_srli_epi32(x->head[3], 8);
+	__mmask16 frag = _mm512_mask_test_epi32_mask(k->v4, x->head[2], WORD(ipv4_frag));
+	__mmask16 ports, icmpv6;
 
-	k->v4 = _mm512_mask_test_epi32_mask(k->v4, x->head[1], _mm512_set1_epi32((int)0xe0ff0000));
-	k->ports = k->v4 & whole & have_ports(proto);
-	k->special = _mm512_mask_cmpeq_epi32_mask(k->v4, proto, _mm512_set1_epi32(IPPROTO_IGMP));
-}
-
-/* IPv6 lanes: drop those with a payload below 8 or that begin with anything but TCP, UDP,
- * SCTP or ICMPv6.
- */
-static __rte_always_inline void
-classify_ipv6(const struct planes *x, struct kinds *k)
-{
-	__m512i next = _mm512_and_si512(
-	                _mm512_srli_epi32(x->head[2], 16), _mm512_set1_epi32(UINT8_MAX));
-	__mmask16 ports = have_ports(next);
-	__mmask16 icmp = _mm512_cmpeq_epi32_mask(next, _mm512_set1_epi32(IPPROTO_ICMPV6));
-
-	k->v6 = _mm512_mask_test_epi32_mask(
-	                k->v6 & (ports | icmp), x->head[2], _mm512_set1_epi32(0xf8ff));
-	k->ports |= k->v6 & ports;
-	k->special |= k->v6 & icmp;
+	if (any_v6)
+		proto = _mm512_mask_srli_epi32(proto, k->v6, x->head[2], 16);
+	proto = _mm512_and_si512(proto, WORD(byte_mask));
+	ports = have_ports(proto);
+	k->ports = ports & ~frag;
+	k->special = _mm512_mask_cmpeq_epi32_mask(k->v4, proto, WORD(igmp));
+	k->v4 = _mm512_mask_test_epi32_mask(k->v4, x->head[1], WORD(ipv4_len_32));
+	if (!any_v6)
+		return;
+	icmpv6 = _mm512_mask_cmpeq_epi32_mask(k->v6, proto, WORD(icmpv6));
+	k->special |= icmpv6;
+	k->v6 = _mm512_mask_test_epi32_mask(k->v6, x->head[2], WORD(ipv6_len_8)) & (ports | icmpv6);
 }
 
 /* ---- tags ------------------------------------------------------------------ */
 
 /* In tagged lanes let each plane take the place of the one before it. */
 static __rte_always_inline void
-skip_tags(__mmask16 tagged, struct planes *x)
+skip_tags(const struct shape shape, __mmask16 tagged, struct planes *x)
 {
+	int nb = shape_has_addrs(shape) ? 7 : 3;
+
 	/* The tag without priority: big endian 0x0fff. */
 	x->vlan_id = _mm512_maskz_and_epi32(tagged, x->head[1], _mm512_set1_epi32(0xff0f));
 #pragma GCC unroll 8
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < nb; i++)
 		x->head[i] = _mm512_mask_mov_epi32(x->head[i], tagged, x->head[i + 1]);
 }
 
-/* The same for what IPv6 needs; the last plane comes from bytes 58..61, which are known to be
- * there.
+/* The same for what IPv6 needs; the last plane comes from bytes 58..61, zero where the frame
+ * ends before.
  */
 static __rte_always_inline void
-skip_tags_ipv6(__mmask16 tagged, const uint8_t *const p[LANES], struct planes *x)
+skip_tags_ipv6(__mmask16 tagged, struct rte_mbuf *const *pkts, struct planes *x)
 {
 	alignas(64) uint32_t last[LANES];
 
-	_mm512_store_si512(last, _mm512_setzero_si512());
 	for (uint32_t lanes = tagged; lanes != 0; lanes &= lanes - 1) {
 		unsigned int i = rte_bsf32(lanes);
+		const uint8_t *p = frame_of(pkts[i], TAIL_NEED + TAG_LEN);
 
-		last[i] = *(const unaligned_uint32_t *)(p[i] + TAIL_NEED);
+		last[i] = *(const unaligned_uint32_t *)(p + TAIL_NEED);
 	}
 	x->head[7] = _mm512_mask_mov_epi32(x->head[7], tagged, x->tail[0]);
 #pragma GCC unroll 4
 	for (int i = 0; i < 3; i++)
 		x->tail[i] = _mm512_mask_mov_epi32(x->tail[i], tagged, x->tail[i + 1]);
-	x->tail[3] = _mm512_mask_mov_epi32(x->tail[3], tagged, _mm512_load_si512(last));
+	x->tail[3] = _mm512_mask_loadu_epi32(x->tail[3], tagged, last);
 }
 
 /* ---- bursts ---------------------------------------------------------------- */
 
-/* The IPv6 lanes among 16: find out which are plain and long enough, and load the rest of
- * their headers.
+/* IPv6 is among the 16 frames: load the rest of its headers. Lanes whose frame ends too early
+ * have no ports then, nor an ICMPv6 type; so have a few whole ones, which are odd likewise.
  */
-static __rte_always_inline void
-complete_ipv6(const struct shape shape, struct rte_mbuf *const *pkts, const uint8_t *const *p,
-                __mmask16 tagged, struct planes *x, struct kinds *k)
+static __rte_always_inline __m512i
+hash_with_ipv6(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                struct rte_mbuf *const *pkts, const uint8_t *const *p, __mmask16 tagged,
+                struct planes *x, struct kinds *k)
 {
+	__mmask16 v6 = k->v6;
+
+	classify(x, k, true);
+	if (!shape_has_addrs(shape)) {
+		if (shape.careful || tagged != 0)
+			k->v6 &= find_long(pkts, tagged != 0 ? TAIL_NEED + TAG_LEN : TAIL_NEED);
+		return hash_ipv4(flow, low, shape, x, k);
+	}
+	load_tails(shape, pkts, p, x->tail);
+	tagged &= v6;
 	if (tagged != 0)
-		k->v6 &= ~tagged | find_long(pkts, TAIL_NEED + TAG_LEN);
-	if (shape_has_addrs(shape))
-		k->v6 &= load_tails(pkts, p, x->tail);
-	else
-		k->v6 &= find_long(pkts, TAIL_NEED);
-	classify_ipv6(x, k);
-	tagged &= k->v6;
-	if (tagged != 0 && shape_has_addrs(shape))
-		skip_tags_ipv6(tagged, p, x);
+		skip_tags_ipv6(tagged, pkts, x);
+	k->v6 = _mm512_mask_test_epi32_mask(k->v6, x->tail[3], x->tail[3]);
+	return hash_any(flow, low, shape, x, k, v6);
 }
 
 /* Anything but plain untagged IPv4 is among the 16 frames. */
 static __rte_always_inline __m512i
-hash_mixed(const struct tp_flow *flow, const struct shape shape, struct rte_mbuf *const *pkts,
-                const uint8_t *const p[LANES], struct planes *x, struct kinds *k)
+hash_mixed(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                struct rte_mbuf *const *pkts, const uint8_t *const *p, __m512i words,
+                struct planes *x, struct kinds *k)
 {
-	__m512i words = type_words(x);
 	__mmask16 tagged = are_tagged(words);
 
 	if (tagged != 0) {
 		tagged &= ~find_stripped(pkts);
-		skip_tags(tagged, x);
+		skip_tags(shape, tagged, x);
 		words = type_words(x);
+		k->v4 = are_ipv4(words);
 	}
-	k->v4 = are_ipv4(words);
 	k->v6 = are_ipv6(words);
-	classify_ipv4(x, k);
 	if (k->v6 != 0)
-		complete_ipv6(shape, pkts, p, tagged, x, k);
-	if (k->v6 == 0 || !shape_has_addrs(shape))
-		return hash_ipv4(flow, shape, x, k);
-	return hash_any(flow, shape, x, k);
+		return hash_with_ipv6(flow, low, shape, pkts, p, tagged, x, k);
+	classify(x, k, false);
+	return hash_ipv4(flow, low, shape, x, k);
 }
 
-static __rte_always_inline void
-load_frames(const struct shape shape, const uint8_t *const *p, struct planes *x)
-{
-	if (shape_has_macs(shape))
-		load_planes(p, 0, x->mac);
-	load_planes(p, HEAD_OFF, &x->head[0]);
-	if (shape_has_addrs(shape))
-		load_planes(p, HEAD_OFF + 16, &x->head[4]);
-	else
-		x->head[4] = x->head[5] = x->head[6] = x->head[7] = _mm512_setzero_si512();
-	x->vlan_id = _mm512_setzero_si512();
-}
-
-/* @return lanes done; the rest are odd */
-static __rte_always_inline __mmask16
-hash16(const struct tp_flow *flow, const struct shape shape, struct rte_mbuf *const *pkts,
-                uint32_t *hash, __mmask16 *special)
+/* @param done in, out: in none, out the lanes that are hashed; the rest are odd
+ * @return false: some frames are too short for this kernel, but not for a careful one
+ */
+static __rte_always_inline bool
+hash16(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                struct rte_mbuf *const *pkts, uint32_t *hash, __mmask16 *done, __mmask16 *special)
 {
 	const uint8_t *p[LANES];
 	struct planes x;
 	struct kinds k = { 0 };
-	__m512i h;
+	__m512i h, words;
 
-	find_frames(pkts, p);
-	load_frames(shape, p, &x);
-	k.v4 = are_ipv4(type_words(&x));
+	load_frames(shape, pkts, p, &x);
+	x.vlan_id = _mm512_setzero_si512();
+	words = type_words(&x);
+	k.v4 = are_ipv4(words);
 	if (k.v4 == LANES_ALL) {
-		classify_ipv4(&x, &k);
-		h = hash_ipv4(flow, shape, &x, &k);
+		classify(&x, &k, false);
+		h = hash_ipv4(flow, low, shape, &x, &k);
 	} else {
-		h = hash_mixed(flow, shape, pkts, p, &x, &k);
+		if (!shape.careful && are_nothing(words) != 0)
+			return false;
+		hide(pkts);
+		h = hash_mixed(flow, low, shape, pkts, p, words, &x, &k);
 	}
 	_mm512_storeu_si512(hash, h);
-	*special = k.special;
+	*done = k.v4 | k.v6;
+	*special = k.special & *done;
 	/* The id of a stripped tag is nowhere in the planes. */
 	if (shape.policy == TP_FLOW_VLAN_SRCMAC)
-		return (k.v4 | k.v6) & ~find_stripped(pkts);
-	return k.v4 | k.v6;
+		*done &= ~find_stripped(pkts);
+	return true;
 }
 
 /* Frames that the vector code left over. @return those that control may want to see */
@@ -298,40 +367,53 @@ hash_odd(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint64_t odd,
 	return special;
 }
 
+typedef void (*hash16_fn)(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint32_t *hash,
+                __mmask16 *done, __mmask16 *special);
+
 static __rte_always_inline uint64_t
-hash_burst(const struct tp_flow *flow, const struct shape shape, struct rte_mbuf **pkts,
-                uint16_t nb_pkts, uint32_t *hash)
+hash_burst(const struct tp_flow *flow, const struct shape shape, hash16_fn careful,
+                struct rte_mbuf **pkts, uint16_t nb_pkts, uint32_t *hash)
 {
 	static struct rte_mbuf nothing; /* without data: odd */
-	struct rte_mbuf *last[LANES];
+	const struct low_bytes low = low_bytes();
+	struct rte_mbuf *last[LANES], *const *group;
 	uint64_t special = 0, odd = 0;
-	__mmask16 done, group;
-	uint16_t i;
+	__mmask16 done, seen;
 
-	for (i = 0; i + LANES <= nb_pkts; i += LANES) {
-		done = hash16(flow, shape, &pkts[i], &hash[i], &group);
+	for (uint16_t i = 0; i < nb_pkts; i += LANES) {
+		group = &pkts[i];
+		if (i + LANES > nb_pkts) {
+			for (uint16_t j = 0; j < LANES; j++)
+				last[j] = i + j < nb_pkts ? pkts[i + j] : &nothing;
+			group = last;
+		}
+		if (!hash16(flow, low, shape, group, &hash[i], &done, &seen))
+			careful(flow, group, &hash[i], &done, &seen);
 		odd |= (uint64_t)(uint16_t)~done << i;
-		special |= (uint64_t)(group & done) << i;
+		special |= (uint64_t)seen << i;
 	}
-	if (i < nb_pkts) {
-		for (uint16_t j = 0; j < LANES; j++)
-			last[j] = i + j < nb_pkts ? pkts[i + j] : &nothing;
-		done = hash16(flow, shape, last, &hash[i], &group);
-		odd |= (uint64_t)(uint16_t)~done << i;
-		odd &= (UINT64_C(1) << nb_pkts) - 1;
-		special |= (uint64_t)(group & done) << i;
-	}
+	odd &= nb_pkts < TP_BURST_MAX ? (UINT64_C(1) << nb_pkts) - 1 : UINT64_MAX;
 	if (unlikely(odd != 0))
 		special |= hash_odd(flow, pkts, odd, hash);
 	return special;
 }
 
-/* One kernel each; FCoE frames are odd, so that FC is L34 here. */
+/* One kernel each, and one for 16 frames of which some are short. FCoE frames are odd, so that
+ * FC is L34 here.
+ */
 #define KERNEL(name, policy, symmetric)                                                            \
+	static __rte_noinline void name##_careful(const struct tp_flow *flow,                      \
+	                struct rte_mbuf *const *pkts, uint32_t *hash, __mmask16 *done,             \
+	                __mmask16 *special)                                                        \
+	{                                                                                          \
+		hash16(flow, low_bytes(), (struct shape){ policy, symmetric, true }, pkts, hash,   \
+		                done, special);                                                    \
+	}                                                                                          \
 	static uint64_t name(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts, \
 	                uint32_t *hash)                                                            \
 	{                                                                                          \
-		return hash_burst(flow, (struct shape){ policy, symmetric }, pkts, nb_pkts, hash); \
+		return hash_burst(flow, (struct shape){ policy, symmetric, false },                \
+		                name##_careful, pkts, nb_pkts, hash);                              \
 	}
 
 KERNEL(l34, TP_FLOW_L34, false)

@@ -31,6 +31,7 @@
 struct shape {
 	uint8_t policy;
 	bool symmetric;
+	bool careful; /* frames may be shorter than what is loaded for IPv6 */
 };
 
 struct planes {
@@ -193,19 +194,21 @@ tuple_ipv6(const struct shape shape, const struct planes *x, const struct kinds 
 
 /* No IPv6 among the 16 frames, or a policy that makes no difference. */
 static __rte_always_inline __m512i
-hash_ipv4(const struct tp_flow *flow, const struct shape shape, const struct planes *x,
-                const struct kinds *k)
+hash_ipv4(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                const struct planes *x, const struct kinds *k)
 {
 	__m512i t[5];
 	int n = shape_has_addrs(shape) ? tuple_ipv4(shape, x, k, t) : tuple_l2(shape, x, t);
 
-	return toeplitz_planes(flow->matrix, t, n);
+	return toeplitz_planes(flow, low, t, n);
 }
 
-/* IPv4 and IPv6. Zeros behind a shorter tuple change nothing. */
+/* IPv4 and IPv6. Zeros behind a shorter tuple change nothing.
+ * @param v6 lanes with IPv6 addresses, whether plain or not: known earlier than k->v6
+ */
 static __rte_always_inline __m512i
-hash_any(const struct tp_flow *flow, const struct shape shape, const struct planes *x,
-                const struct kinds *k)
+hash_any(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                const struct planes *x, const struct kinds *k, __mmask16 v6)
 {
 	__m512i t[FLOW_TUPLE_MAX / 4], t4[5];
 	int n = tuple_ipv6(shape, x, k, t);
@@ -213,9 +216,9 @@ hash_any(const struct tp_flow *flow, const struct shape shape, const struct plan
 
 #pragma GCC unroll 11
 	for (int w = 0; w < n; w++)
-		t[w] = w < n4 ? _mm512_mask_blend_epi32(k->v6, t4[w], t[w])
-		              : _mm512_maskz_mov_epi32(k->v6, t[w]);
-	return toeplitz_planes(flow->matrix, t, n);
+		t[w] = w < n4 ? _mm512_mask_blend_epi32(v6, t4[w], t[w])
+		              : _mm512_maskz_mov_epi32(v6, t[w]);
+	return toeplitz_planes(flow, low, t, n);
 }
 
 #endif

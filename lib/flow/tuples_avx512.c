@@ -27,7 +27,7 @@ v4_plane(const __m512i z[3], unsigned int w)
 }
 
 static __rte_always_inline __m512i
-hash16_v4(const uint64_t *matrix, const uint8_t *tuples)
+hash16_v4(const struct tp_flow *flow, struct low_bytes low, const uint8_t *tuples)
 {
 	__m512i z[3], t[3];
 
@@ -37,30 +37,29 @@ hash16_v4(const uint64_t *matrix, const uint8_t *tuples)
 #pragma GCC unroll 3
 	for (int w = 0; w < 3; w++)
 		t[w] = v4_plane(z, w);
-	return toeplitz_planes(matrix, t, 3);
+	return toeplitz_planes(flow, low, t, 3);
 }
 
 static __rte_always_inline __m512i
-hash16_v6(const uint64_t *matrix, const uint8_t *tuples)
+hash16_v6(const struct tp_flow *flow, struct low_bytes low, const uint8_t *tuples)
 {
-	const __m512i lane9 = _mm512_mullo_epi32(_mm512_set1_epi32(36),
+	const __m512i stride = _mm512_mullo_epi32(_mm512_set1_epi32(36),
 	                _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-	const uint8_t *p[LANES];
-	__m512i t[9];
+	__m512i z[2][4], t[9];
 
 #pragma GCC unroll 16
 	for (int i = 0; i < LANES; i++)
-		p[i] = tuples + i * 36;
-	load_planes(p, 0, &t[0]);
-	load_planes(p, 16, &t[4]);
-	t[8] = _mm512_i32gather_epi32(lane9, tuples + 32, 1);
-	return toeplitz_planes(matrix, t, 9);
+		z[i / 8][i % 4] = load_half(z[i / 8][i % 4], tuples + 36 * i, i / 4 % 2);
+	planes_of_halves(z, t);
+	t[8] = _mm512_i32gather_epi32(stride, tuples + 32, 1);
+	return toeplitz_planes(flow, low, t, 9);
 }
 
 void
 flow_toeplitz_avx512(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
                 uint32_t *hash)
 {
+	const struct low_bytes low = low_bytes();
 	uint8_t rest[LANES * 36];
 	__m512i h;
 	uint16_t i;
@@ -70,13 +69,13 @@ flow_toeplitz_avx512(const struct tp_flow *flow, const uint8_t *tuples, uint16_t
 		return;
 	}
 	for (i = 0; i + LANES <= nb; i += LANES, tuples += LANES * len) {
-		h = len == 12 ? hash16_v4(flow->matrix, tuples) : hash16_v6(flow->matrix, tuples);
+		h = len == 12 ? hash16_v4(flow, low, tuples) : hash16_v6(flow, low, tuples);
 		_mm512_storeu_si512(&hash[i], h);
 	}
 	if (i == nb)
 		return;
 	memset(rest, 0, sizeof(rest));
 	memcpy(rest, tuples, (size_t)(nb - i) * len);
-	h = len == 12 ? hash16_v4(flow->matrix, rest) : hash16_v6(flow->matrix, rest);
+	h = len == 12 ? hash16_v4(flow, low, rest) : hash16_v6(flow, low, rest);
 	_mm512_mask_storeu_epi32(&hash[i], (__mmask16)((1u << (nb - i)) - 1), h);
 }
