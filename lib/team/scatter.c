@@ -2,14 +2,12 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-#include "tp_team.h"
+#include <rte_cpuflags.h>
 
-/* Slot of the frames that no member gets. */
-#define SLOT_NONE TP_MAX_MEMBERS
-#define NB_SLOTS (TP_MAX_MEMBERS + 1)
+#include "scatter_int.h"
 
 void
-tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
+scatter_scalar(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out)
 {
@@ -33,4 +31,28 @@ tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
 	out->first[NB_SLOTS] = sum;
 	for (uint16_t i = 0; i < nb_pkts; i++)
 		out->pkts[next[slot[i]]++] = pkts[i];
+}
+
+scatter_fn scatter_best = scatter_scalar;
+
+RTE_INIT(choose_scatter)
+{
+	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512BW,
+		RTE_CPUFLAG_AVX512VL, RTE_CPUFLAG_AVX512DQ, RTE_CPUFLAG_AVX512VBMI,
+		RTE_CPUFLAG_AVX512VBMI2, RTE_CPUFLAG_BMI2 };
+
+	for (size_t i = 0; i < RTE_DIM(flags); i++)
+		if (rte_cpu_get_flag_enabled(flags[i]) != 1)
+			return;
+	/* CPUID tells what the CPU has; this also asks whether the kernel saves it. */
+	if (__builtin_cpu_supports("avx512f"))
+		scatter_best = scatter_avx512;
+}
+
+void
+tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
+                struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
+                struct tp_scatter *out)
+{
+	scatter_best(map, nb_buckets, nb_members, pkts, hash, nb_pkts, out);
 }

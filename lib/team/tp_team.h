@@ -254,13 +254,16 @@ struct tp_dist {
 /** Fill a snapshot of what the engine decided; version is raised. dist->flow is the caller's. */
 void tp_team_fill_dist(struct tp_team *team, struct tp_dist *dist);
 
+/** Odd, 2^32 divided by the golden ratio. */
+#define TP_BUCKET_MIX UINT32_C(0x9e3779b1)
+
 /** Bucket of a hash: mixed first, so that weak low bits of the hash do no harm.
  * @param nb_buckets power of two
  */
 static inline uint32_t
 tp_bucket_of(uint32_t hash, uint32_t nb_buckets)
 {
-	return (uint32_t)(((uint64_t)(hash * UINT32_C(0x9e3779b1)) * nb_buckets) >> 32);
+	return (uint32_t)(((uint64_t)(hash * TP_BUCKET_MIX) * nb_buckets) >> 32);
 }
 
 /** A burst sorted by member. */
