@@ -28,7 +28,7 @@
 #include "traffic.h"
 
 #define NB_FLOWS 16384
-#define HOT_BURSTS 8
+#define HOT_BURSTS 4
 #define COLD_BURSTS (65536 / BENCH_BURST)
 #define NB_HOT (HOT_BURSTS * BENCH_BURST)
 #define PASSES 64
