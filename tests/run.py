@@ -36,11 +36,11 @@ SANITIZE = ["-Db_sanitize=address,undefined", "-Db_lundef=false"]
 # name: (what it is, compiler, meson options, ninja targets)
 BUILDS = {
     "debug": ("gcc, ASan and UBSan", "gcc",
-              ["--buildtype=debugoptimized", "-Db_ndebug=false", *SANITIZE], []),
+              ["-Ddebug=true", "-Doptimization=1", "-Db_ndebug=false", *SANITIZE], []),
     "release": ("gcc", "gcc", ["--buildtype=release"], []),
     "clang": ("clang", "clang", ["--buildtype=release"], []),
     "fuzz": ("clang, libFuzzer, ASan and UBSan", "clang",
-             ["--buildtype=debugoptimized", "-Db_ndebug=false", "-Dfuzz=enabled", *SANITIZE],
+             ["-Ddebug=true", "-Doptimization=1", "-Db_ndebug=false", "-Dfuzz=enabled", *SANITIZE],
              ["fuzz"]),
 }
 # Where a suite's programs come from; the sanitizers see what release hides, and
