@@ -21,7 +21,7 @@ tp_clock_init(void)
 	struct timespec ts;
 
 	clock_mult = (uint64_t)(((unsigned __int128)TP_NS_PER_S << 32) / rte_get_tsc_hz());
-		clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	clock_base_ns = (uint64_t)ts.tv_sec * TP_NS_PER_S + ts.tv_nsec;
 	clock_origin = rte_rdtsc();
 	clock_is_virtual = false;
