@@ -7,6 +7,7 @@
 
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_malloc.h>
 #include <rte_mempool.h>
 
 #include "tp_core.h"
@@ -53,9 +54,18 @@ pool_map(size_t len)
 	return addr;
 }
 
-static int
-pool_populate_packed(struct rte_mempool *mp)
+static void
+pool_free(struct rte_mempool_memhdr *memhdr, void *opaque)
 {
+	(void)opaque;
+	rte_free(memhdr->addr);
+}
+
+static int
+pool_populate_packed(struct rte_mempool *mp, bool shared)
+{
+	rte_mempool_memchunk_free_cb_t *release = shared ? pool_free : pool_unmap;
+	struct rte_mempool_memhdr hdr;
 	size_t min_chunk, align, len;
 	ssize_t size;
 	void *addr;
@@ -65,21 +75,22 @@ pool_populate_packed(struct rte_mempool *mp)
 	if (size < 0)
 		return size;
 	len = RTE_ALIGN_CEIL((size_t)size + align, HUGE_PAGE_SIZE);
-	addr = pool_map(len);
+	addr = shared ? rte_malloc_socket(mp->name, len, 0, mp->socket_id) : pool_map(len);
 	if (addr == NULL)
 		return -ENOMEM;
 	rc = rte_mempool_populate_iova(
-	                mp, addr, (rte_iova_t)(uintptr_t)addr, len, pool_unmap, (void *)len);
+	                mp, addr, (rte_iova_t)(uintptr_t)addr, len, release, (void *)len);
 	if (rc <= 0) {
-		munmap(addr, len);
+		hdr.addr = addr;
+		release(&hdr, (void *)len);
 		return rc == 0 ? -ENOMEM : rc;
 	}
 	return rc < (int)mp->size ? -ENOMEM : 0;
 }
 
-struct rte_mempool *
-tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_t data_room,
-                int socket_id)
+static struct rte_mempool *
+pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_t data_room,
+                int socket_id, bool shared)
 {
 	struct rte_pktmbuf_pool_private priv = { .mbuf_data_room_size = data_room };
 	struct rte_mempool *mp;
@@ -96,7 +107,7 @@ tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_
 	rc = rte_mempool_set_ops_byname(mp, POOL_OPS, NULL);
 	if (rc == 0) {
 		rte_pktmbuf_pool_init(mp, &priv);
-		rc = pool_populate_packed(mp);
+		rc = pool_populate_packed(mp, shared);
 	}
 	if (rc < 0) {
 		rte_mempool_free(mp);
@@ -105,4 +116,18 @@ tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_
 	}
 	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
 	return mp;
+}
+
+struct rte_mempool *
+tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_t data_room,
+                int socket_id)
+{
+	return pool_create(name, nb_mbufs, cache_size, data_room, socket_id, false);
+}
+
+struct rte_mempool *
+tp_pool_create_shared(const char *name, uint32_t nb_mbufs, uint32_t cache_size, uint16_t data_room,
+                int socket_id)
+{
+	return pool_create(name, nb_mbufs, cache_size, data_room, socket_id, true);
 }

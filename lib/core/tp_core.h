@@ -265,6 +265,12 @@ uint32_t tp_pool_size(const struct tp_pool_need *need);
 struct rte_mempool *tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t cache_size,
                 uint16_t data_room, int socket_id);
 
+/** The same in EAL's memory, which other processes map: net_virtio_user and zero-copy net_memif
+ * hand out addresses in it. Without huge pages it is slower, and takes from EAL's -m.
+ */
+struct rte_mempool *tp_pool_create_shared(const char *name, uint32_t nb_mbufs, uint32_t cache_size,
+                uint16_t data_room, int socket_id);
+
 /* ---- lcore loads ------------------------------------------------------- */
 
 /** Load of one lcore. Owner w, any r. */
