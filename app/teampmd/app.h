@@ -123,6 +123,8 @@ int port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err);
 int port_set_promisc(struct port *p, bool on);
 int port_set_mcast(struct port *p, const struct rte_ether_addr *list, uint32_t nb);
 int port_vlan_filter(struct port *p, uint16_t vlan_id, bool on);
+/** Does another process map the buffers that this port sends and receives? */
+bool port_shares_buffers(uint16_t port_id);
 /** Id of the port with that name or decimal id. @return port id or -ENODEV */
 int port_find(const char *name);
 
@@ -285,6 +287,7 @@ struct daemon {
 	struct tp_host *host;
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
+	bool pool_shared; /**< other processes can map the pools' buffers */
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
 	bool start_due; /**< start once the command file has been carried out. main, then front */
 	bool simulated; /**< no lcores, no threads: somebody else calls the steps */

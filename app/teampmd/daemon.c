@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_malloc.h>
 
@@ -77,19 +78,46 @@ pool_size(const struct daemon *d)
 	return opt->total_num_mbufs;
 }
 
+/* Any port of the process may become one of ours later. */
+static bool
+any_port_shares(void)
+{
+	uint16_t port_id;
+
+	RTE_ETH_FOREACH_DEV(port_id) {
+		if (port_shares_buffers(port_id))
+			return true;
+	}
+	return false;
+}
+
+static int
+no_pool(const struct daemon *d, uint32_t size, struct error_text *err)
+{
+	snprintf(err->text, sizeof(err->text), "mbuf pool of %u: %s%s", size,
+	                rte_strerror(rte_errno),
+	                d->pool_shared ? "; EAL's -m gives more memory" : "");
+	return -rte_errno;
+}
+
 static int
 make_pools(struct daemon *d, struct error_text *err)
 {
 	uint32_t size = pool_size(d);
 	char name[RTE_MEMPOOL_NAMESIZE];
+	struct rte_mempool *(*create)(const char *, uint32_t, uint32_t, uint16_t, int) =
+	                tp_pool_create;
 
+	d->pool_shared = rte_eal_has_hugepages() || any_port_shares();
+	if (d->pool_shared)
+		create = tp_pool_create_shared;
 	for (unsigned int i = 0; i < rte_socket_count(); i++) {
 		int node = rte_socket_id_by_idx(i);
 
 		snprintf(name, sizeof(name), "teampmd_%d", node);
-		d->pool[node] = tp_pool_create(name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
+		d->pool[node] = create(name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
 		if (d->pool[node] == NULL)
-			return fail(err, -rte_errno, "mbuf pool");
+			return no_pool(d, size, err);
 		snprintf(name, sizeof(name), "teampmd_seg_%d", node);
 		d->pool_indirect[node] =
 		                tp_pool_create(name, size / 4, d->opt.mbcache / 4, 0, node);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 
 #include "app.h"
@@ -39,6 +41,21 @@ port_find(const char *name)
 	if (*name >= '0' && *name <= '9' && *end == '\0')
 		return id < RTE_MAX_ETHPORTS && rte_eth_dev_is_valid_port(id) ? (int)id : -ENODEV;
 	return rte_eth_dev_get_port_by_name(name, &port_id) == 0 ? port_id : -ENODEV;
+}
+
+bool
+port_shares_buffers(uint16_t port_id)
+{
+	const struct rte_devargs *devargs;
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port_id, &info) != 0)
+		return false;
+	if (strcmp(info.driver_name, "net_virtio_user") == 0)
+		return true;
+	devargs = info.device == NULL ? NULL : rte_dev_devargs(info.device);
+	return strcmp(info.driver_name, "net_memif") == 0 && devargs != NULL &&
+	       devargs->args != NULL && strstr(devargs->args, "zero-copy=yes") != NULL;
 }
 
 static void
@@ -124,6 +141,13 @@ port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text 
 	port_remember(p, port_id, &info);
 	if (d->pool[p->socket_id] == NULL)
 		return fail(err, p, -ENOMEM, "no mbuf pool on its NUMA node");
+	if (!d->pool_shared && port_shares_buffers(port_id)) {
+		snprintf(err->text, sizeof(err->text),
+		                "port %u (%s): another process is to map its buffers: name it by "
+		                "--vdev at the start, or use huge pages",
+		                port_id, p->name);
+		return -ENOTSUP;
+	}
 	port_conf(&conf, p, &info, d->opt.team.flow.key);
 	rc = rte_eth_dev_configure(port_id, 1, 1, &conf);
 	if (rc != 0)
