@@ -58,6 +58,27 @@ rest(struct control *c, void *arg)
 	return 0;
 }
 
+static int
+all_halted(struct control *c, void *arg)
+{
+	(void)arg;
+	FOREACH_SLOT(c, s) {
+		if (!control_halted(s))
+			return 0;
+	}
+	return 1;
+}
+
+/* What a port did not take, or nobody gave to the host any more: at the next start it is stale. */
+static int
+purge_all(struct control *c, void *arg)
+{
+	(void)arg;
+	FOREACH_SLOT(c, s)
+		op_purge(c, s);
+	return 0;
+}
+
 void
 op_enable_all(struct control *c, bool on)
 {
@@ -120,9 +141,11 @@ op_stop(struct daemon *d, struct error_text *err)
 		return -EALREADY;
 	}
 	control_call(&d->control, enable_all, &on);
-	/* Ports that no longer take frames keep theirs; they are freed with the rings. */
 	op_wait(d, is_drained, NULL);
-	return control_call(&d->control, rest, NULL);
+	control_call(&d->control, rest, NULL);
+	if (op_wait(d, all_halted, NULL) == 0)
+		control_call(&d->control, purge_all, NULL);
+	return 0;
 }
 
 /* ---- quiesce one port --------------------------------------------------------- */

@@ -20,6 +20,9 @@ int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *a
 int op_quiesce(struct daemon *d, uint8_t member, struct error_text *err);
 /** The other way; op_quiesce() does so itself when it fails. */
 void op_resume(struct daemon *d, uint8_t member);
+/** Drop what waits for the member and from it. Control, while its lcore leaves the port alone and
+ * nobody serves the host port. */
+void op_purge(struct control *c, struct slot *s);
 /** Make whoever serves the host port leave it, until op_resume_host(); if it fails it is resumed. */
 int op_quiesce_host(struct daemon *d, struct error_text *err);
 void op_resume_host(struct daemon *d);

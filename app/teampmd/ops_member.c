@@ -318,13 +318,19 @@ purge_rings(struct control *c, uint8_t id)
 	}
 }
 
+void
+op_purge(struct control *c, struct slot *s)
+{
+	tp_member_purge(s->member);
+	purge_rings(c, slot_id(c, s));
+}
+
 static int
 forget(struct control *c, void *arg)
 {
 	struct slot *s = arg;
 
-	tp_member_purge(s->member);
-	purge_rings(c, slot_id(c, s));
+	op_purge(c, s);
 	s->used = false;
 	return 0;
 }
