@@ -54,8 +54,8 @@ bonding_null_port(struct rte_mempool *pool)
 }
 
 /* Members join by an alarm of the bonding driver. */
-static int
-wait_active(const struct bonding *bond)
+int
+bonding_wait_active(const struct bonding *bond)
 {
 	uint16_t active[RTE_MAX_ETHPORTS];
 
@@ -92,5 +92,5 @@ bonding_create(struct bonding *bond, uint8_t nb_members, uint8_t policy, struct 
 	if (rte_eth_bond_xmit_policy_set(bond->port_id, policy) != 0)
 		return -EINVAL;
 	rc = port_start(bond->port_id, pool);
-	return rc < 0 ? rc : wait_active(bond);
+	return rc < 0 ? rc : bonding_wait_active(bond);
 }

@@ -31,4 +31,8 @@ int bonding_null_port(struct rte_mempool *pool);
 int bonding_create(
                 struct bonding *bond, uint8_t nb_members, uint8_t policy, struct rte_mempool *pool);
 
+/** Wait until all members of a started device are active; after a stop or a change of mode, too.
+ * @return 0 or -ETIMEDOUT */
+int bonding_wait_active(const struct bonding *bond);
+
 #endif /* BONDING_H */
