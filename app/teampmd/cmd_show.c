@@ -94,7 +94,7 @@ const struct cmd cmd_show[] = {
 	                run_show },
 	{ "show port info <PORT|all> [json]", "Show what a port is and how the team uses it",
 	                run_show },
-	{ "show port summary [json]", "List all ports", run_show },
+	{ "show port summary [all] [json]", "List all ports", run_show },
 	{ "show port stats <PORT|all> [json]",
 	                "Show counters since the last clear, drops by reason, and the ethdev's own",
 	                run_show },
