@@ -18,9 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import harness
+import rows_matrix
 import rows_ports
 
-MODULES = [rows_ports]
+MODULES = [rows_ports, rows_matrix]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 
