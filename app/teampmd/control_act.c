@@ -50,9 +50,8 @@ control_halted(const struct slot *s)
 {
 	uint32_t req = atomic_load_explicit(&s->member->port_req, memory_order_relaxed);
 
-	if (s->worker->daemon->simulated)
-		return atomic_load_explicit(&s->member->port_ack, memory_order_acquire) == req;
-	return !atomic_load_explicit(&s->worker->active, memory_order_acquire) ||
+	return (!s->worker->daemon->simulated &&
+	                       !atomic_load_explicit(&s->worker->active, memory_order_acquire)) ||
 	       atomic_load_explicit(&s->worker->frozen, memory_order_acquire) ||
 	       atomic_load_explicit(&s->member->port_ack, memory_order_acquire) == req;
 }

@@ -170,7 +170,8 @@ daemon_init(struct daemon *d, struct error_text *err)
 {
 	int rc;
 
-	tp_clock_init();
+	if (!d->simulated)
+		tp_clock_init();
 	rc = tp_meta_init();
 	if (rc != 0)
 		return fail(err, rc, "mbuf field");
