@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* When nothing bad has happened for a while and nobody sends any more. */
+
+#include "control_int.h"
+#include "sim.h"
+#include "wire_int.h"
+
+/* ---- the team has settled ------------------------------------------------------- */
+
+static void
+check_members(const struct control *c)
+{
+	FOREACH_SLOT(c, s) {
+		const struct tp_team_member *m = &c->team.member[slot_id(c, s)];
+		bool want = c->running && !s->forced_down && s->fence == FENCE_NONE;
+
+		if (s->fence != FENCE_NONE && s->fence != FENCE_FROZEN)
+			sim_fail("member %u stays fenced", slot_id(c, s));
+		if (m->distributing != want)
+			sim_fail("member %u: distributing %u, expected %u (link %u, watch %u, "
+			         "enabled %u, fenced %u)",
+			                slot_id(c, s), m->distributing, want, m->link, m->watch_up,
+			                m->enabled, m->fenced);
+		if (s->fence == FENCE_NONE && s->parked)
+			sim_fail("member %u stays parked", slot_id(c, s));
+	}
+}
+
+static void
+check_primary(const struct control *c)
+{
+	struct tp_host_info info;
+	uint32_t nb_primaries = 0;
+
+	tp_host_info(c->daemon->host, &info);
+	if (c->primary != c->team.primary || c->primary != tp_team_elect(&c->team))
+		sim_fail("primary is %u, the engine says %u, an election would say %u", c->primary,
+		                c->team.primary, tp_team_elect(&c->team));
+	FOREACH_SLOT(c, s)
+		nb_primaries += (atomic_load(&s->member->role) & TP_ROLE_PRIMARY) != 0;
+	if (nb_primaries != (c->primary != TP_MEMBER_NONE))
+		sim_fail("%u role words say primary", nb_primaries);
+	if (info.holder != TP_MEMBER_NONE)
+		sim_fail("member %u is still inside the host port", info.holder);
+	if (c->primary == TP_MEMBER_NONE)
+		return;
+	if (c->dist_dirty || info.version != info.published)
+		sim_fail("distribution %u is in force, %u was published", info.version,
+		                info.published);
+	if (info.nb_stash != 0 || info.nb_lazy != 0)
+		sim_fail("%u frames in the stash, %u buckets still to move", info.nb_stash,
+		                info.nb_lazy);
+}
+
+/* Shares by weight, to one bucket. */
+static void
+check_map(const struct control *c)
+{
+	uint32_t count[TP_MAX_MEMBERS + 1] = { 0 }, weights = 0, nb;
+	const uint8_t *map = tp_host_map(c->daemon->host, &nb);
+
+	if (c->primary == TP_MEMBER_NONE || !tp_modes[c->team.conf.mode].map)
+		return;
+	for (uint32_t b = 0; b < nb; b++)
+		count[RTE_MIN(map[b], TP_MAX_MEMBERS)]++;
+	if (nb != c->team.conf.nb_buckets || count[TP_MAX_MEMBERS] != 0)
+		sim_fail("%u of %u buckets have no member", count[TP_MAX_MEMBERS], nb);
+	FOREACH_SLOT(c, s)
+		if (c->team.member[slot_id(c, s)].distributing)
+			weights += c->team.member[slot_id(c, s)].conf.weight;
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS && weights > 0; i++) {
+		const struct tp_team_member *m = &c->team.member[i];
+		uint64_t fair = (uint64_t)nb * m->conf.weight;
+
+		if (!m->distributing && count[i] > 0)
+			sim_fail("member %u does not distribute and has %u buckets", i, count[i]);
+		if (!m->distributing || c->team.conf.mode == TP_MODE_LOAD)
+			continue;
+		if ((uint64_t)(count[i] + SIM_MAX_WIRES) * weights < fair ||
+		                (uint64_t)count[i] * weights > fair + SIM_MAX_WIRES * weights)
+			sim_fail("member %u has %u of %u buckets, weight %u of %u", i, count[i], nb,
+			                m->conf.weight, weights);
+	}
+}
+
+void
+check_settled(void)
+{
+	const struct control *c = &sim->d.control;
+
+	check_members(c);
+	check_primary(c);
+	check_map(c);
+	FOREACH_SLOT(c, s)
+		if (atomic_load(&s->member->tx_guard) != 0)
+			sim_fail("Tx guard of member %u is %u", slot_id(c, s),
+			                atomic_load(&s->member->tx_guard));
+}
+
+/* ---- the daemon's own counters against the ledger ---------------------------------- */
+
+void
+check_counters(void)
+{
+	const struct control *c = &sim->d.control;
+	const struct ledger *l = &sim->ledger;
+	uint64_t drop[TP_NB_DROPS], sum[TP_NB_COUNTERS];
+
+	if (sim->nb_frozen > 0)
+		return;
+	for (unsigned int i = 0; i < TP_NB_DROPS; i++)
+		drop[i] = sim->gone[i] + c->ctr.drop[i];
+	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
+		sum[i] = sim->gone_c[i];
+	FOREACH_SLOT(c, s) {
+		for (unsigned int i = 0; i < TP_NB_DROPS; i++)
+			drop[i] += s->member->ctr.drop[i];
+		for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
+			sum[i] += s->member->ctr.c[i];
+	}
+	for (unsigned int i = 0; i < TP_NB_DROPS; i++)
+		if (drop[i] != l->by_reason[i] && i != TP_DROP_CTL_UNHANDLED)
+			sim_fail("counters say %" PRIu64 " drops %s, %" PRIu64 " were made",
+			                drop[i], tp_drop_name(i), l->by_reason[i]);
+	if (sum[TP_C_HOST_RX] != l->in[0] + l->bad_in[0])
+		sim_fail("counters say %" PRIu64 " frames read from the host, it was %" PRIu64,
+		                sum[TP_C_HOST_RX], l->in[0] + l->bad_in[0]);
+	if (sum[TP_C_HOST_TX] != l->out[1] + l->bad_out[1])
+		sim_fail("counters say %" PRIu64 " frames sent to the host, it was %" PRIu64,
+		                sum[TP_C_HOST_TX], l->out[1] + l->bad_out[1]);
+	if (sum[TP_C_TX_PACKETS] != l->out[0] + l->bad_out[0] + l->other_out)
+		sim_fail("counters say %" PRIu64 " frames sent by members, it was %" PRIu64,
+		                sum[TP_C_TX_PACKETS], l->out[0] + l->bad_out[0] + l->other_out);
+}
+
+/* ---- no mbuf is missing -------------------------------------------------------------- */
+
+static void
+check_pool(const struct rte_mempool *mp)
+{
+	unsigned int nb = mp == NULL ? 0 : rte_mempool_in_use_count(mp);
+
+	if (nb > 0 && sim->nb_frozen == 0)
+		sim_fail("%u mbufs of pool %s are missing", nb, mp->name);
+}
+
+void
+check_mbufs(void)
+{
+	check_pool(sim->d.pool[0]);
+	check_pool(sim->d.pool_indirect[0]);
+	check_pool(sim_pool);
+	for (unsigned int i = 0; i <= SIM_MAX_WIRES; i++) {
+		if (sim->wire[i].wire == NULL)
+			continue;
+		check_pool(sim->wire[i].wire->dir[0].pool);
+		check_pool(sim->wire[i].wire->dir[1].pool);
+	}
+}
