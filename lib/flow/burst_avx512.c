@@ -14,6 +14,7 @@
  */
 
 #include <netinet/in.h>
+#include <string.h>
 
 #include "planes_avx512.h"
 
@@ -263,7 +264,7 @@ skip_tags_ipv6(__mmask16 tagged, struct rte_mbuf *const *pkts, struct planes *x)
 		unsigned int i = rte_bsf32(lanes);
 		const uint8_t *p = frame_of(pkts[i], TAIL_NEED + TAG_LEN);
 
-		last[i] = *(const unaligned_uint32_t *)(p + TAIL_NEED);
+		memcpy(&last[i], p + TAIL_NEED, sizeof(last[i]));
 	}
 	x->head[7] = _mm512_mask_mov_epi32(x->head[7], tagged, x->tail[0]);
 #pragma GCC unroll 4
