@@ -162,6 +162,11 @@ test_targets_are_bounded(void **state)
 	assert_int_equal(d->control.slot[0].link_conf.nb_ip4, TP_LINK_MAX_TARGETS);
 	strcat(text, ",10.0.0.1");
 	fails(text, -EINVAL, "more than 16 targets");
+	strcpy(text, "set watch 0 nd_targets ::1");
+	for (int i = 0; i < 600; i++)
+		strcat(text, ",::1");
+	fails(text, -EINVAL, "more than 16 targets");
+	assert_int_equal(d->control.slot[0].link_conf.nb_ip6, 0);
 }
 
 static void
@@ -376,35 +381,81 @@ feed(const char *text)
 	free(copy);
 }
 
+#define SET_KEY                                                                                    \
+	"set team hash-key "                                                                       \
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627"
+
+/** What the configuration is about; the text alone would not miss what it leaves out. */
+static void
+assert_same_state(const struct control *a, const struct control *b)
+{
+	assert_memory_equal(&a->team.conf.flow, &b->team.conf.flow, sizeof(a->team.conf.flow));
+	assert_memory_equal(&a->team.conf, &b->team.conf, sizeof(a->team.conf));
+	for (uint16_t port = 0; port < 4; port++) {
+		uint8_t i = a->slot_of_port[port], k = b->slot_of_port[port];
+
+		assert_int_equal(i == TP_MEMBER_NONE, k == TP_MEMBER_NONE);
+		if (i == TP_MEMBER_NONE)
+			continue;
+		assert_memory_equal(&a->team.member[i].conf, &b->team.member[k].conf,
+		                sizeof(a->team.member[i].conf));
+		assert_memory_equal(&a->slot[i].link_conf, &b->slot[k].link_conf,
+		                sizeof(a->slot[i].link_conf));
+		assert_int_equal(a->slot[i].forced_down, b->slot[k].forced_down);
+	}
+	assert_int_equal(a->running, b->running);
+	assert_int_equal(a->has_host, b->has_host);
+	assert_int_equal(a->host_port.port_id, b->host_port.port_id);
+	assert_int_equal(a->mtu, b->mtu);
+	assert_int_equal(a->promisc, b->promisc);
+	assert_memory_equal(&a->mac, &b->mac, sizeof(a->mac));
+	assert_int_equal(a->nb_mcast, b->nb_mcast);
+	assert_memory_equal(a->mcast, b->mcast, sizeof(a->mcast));
+	assert_int_equal(a->vlan_filter_on, b->vlan_filter_on);
+	assert_memory_equal(a->vlan_filter, b->vlan_filter, sizeof(a->vlan_filter));
+}
+
 static void
 test_config_recreates_itself(void **state)
 {
-	static const char *const changes[] = { "set host 3", "set portlist 1,2",
+	static const char *const changes[] = { "set host 3", "set portlist 1,2,0",
 		"set team mode load", "set team hash-policy dst", "set team hash-function crc32c",
-		"set team symmetric on", "set team buckets 4096", "set team primary 2",
-		"set team min_links 2", "set team flap 2 3 4", "set team fail_over_mac active",
+		"set team symmetric on", "set team buckets 4096", "set team num_peer_notif 9",
+		"set team peer_notif_delay 8", "set team resend_igmp 7", "set team min_links 2",
+		"set team updelay 6", "set team downdelay 5", "set team skew 4",
+		"set team rebalance_interval 11", "set team rebalance_threshold 12",
+		"set team flap 2 3 4", "set team fail_over_mac active",
+		"set team primary_reselect better", "set team all_members_active on", SET_KEY,
 		"set team mac 02:00:00:00:0a:01", "set team mtu 9000", "set team promisc on",
 		"set team mcast_addr add 33:33:00:00:00:01", "set team vlan add 7",
-		"set team vlan filter on", "set member 1 prio -1", "set member 2 weight 7",
-		"set watch 1 arp_targets 10.0.0.1,10.0.0.2", "set watch 1 nd_targets fe80::1,::2",
-		"set watch 1 nd_source fe80::9", "set watch 1 arp_source 10.0.0.9",
-		"set watch 1 missed_max 9", "set watch 1 arp_validate off",
+		"set team vlan add 4095", "set team vlan filter on", "set member 1 prio -1",
+		"set member 2 weight 7", "set watch 1 arp_targets 10.0.0.1,10.0.0.2",
+		"set watch 1 nd_targets fe80::1,::2", "set watch 1 nd_source fe80::9",
+		"set watch 1 arp_source 10.0.0.9", "set watch 1 missed_max 9",
+		"set watch 1 arp_interval 99", "set watch 1 poll_us 77", "set watch 1 tx_ms 66",
+		"set watch 1 heart_ms 55", "set watch 1 arp_validate off",
 		"set watch 1 arp_all_targets on", "set watch 1 vlan 12", "set watch 1 arp,nd,heart",
 		"set watch 2 none", "set link-down port 2", "start" };
-	char *first, *second, *fresh;
+	struct control *before = malloc(sizeof(*before));
+	char *first, *second;
 
 	(void)state;
-	fresh = config();
 	for (unsigned int i = 0; i < RTE_DIM(changes); i++)
 		ok(changes[i]);
 	first = config();
-	assert_string_not_equal(first, fresh);
+	*before = d->control;
 	fake_daemon_end(d);
 	d = fake_daemon(2);
 	feed(first);
+	assert_same_state(before, &d->control);
 	second = config();
 	assert_string_equal(first, second);
-	free(fresh);
+	/* By port, so that it is no matter which slot it has. */
+	ok("set team primary 2");
+	free(first);
+	first = config();
+	assert_non_null(strstr(first, "set team primary 2\n"));
+	free(before);
 	free(first);
 	free(second);
 }

@@ -171,6 +171,8 @@ test_what_is_wrong_is_said(void **state)
 		                            "expected json" },
 		{ "capture start \"x",
 		                "bad argument '\"x' after 'capture start': expected <FILE>" },
+		{ "capture start \"x\"y", "bad argument '\"x\"y' after 'capture start': "
+		                          "expected <FILE>" },
 		{ "set team", "incomplete command 'set team': expected one of those that "
 		              "'help set team' shows" },
 		{ "set team mode \x01", "control character 0x01 in column 15 of a command" },
