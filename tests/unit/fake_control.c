@@ -193,9 +193,9 @@ op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add, stru
 	struct control *c = &d->control;
 	int rc = note(err, "op_set_mcast %s", add ? "add" : "remove");
 
-	if (rc == 0 && add)
+	if (rc == 0 && add && c->nb_mcast < RTE_DIM(c->mcast))
 		c->mcast[c->nb_mcast++] = *addr;
-	else if (rc == 0)
+	else if (rc == 0 && !add && c->nb_mcast > 0)
 		c->nb_mcast--;
 	return rc;
 }
