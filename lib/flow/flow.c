@@ -64,6 +64,18 @@ has_scalar(void)
 }
 
 static bool
+has_sse42(void)
+{
+	return rte_cpu_get_flag_enabled(RTE_CPUFLAG_SSE4_2) == 1;
+}
+
+static bool
+has_avx2(void)
+{
+	return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) == 1 && __builtin_cpu_supports("avx2");
+}
+
+static bool
 has_avx512(void)
 {
 	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512BW,
@@ -99,13 +111,24 @@ static const struct flow_isa isas[TP_FLOW_NB_ISAS] = {
 		.burst = { scalar_burst, scalar_burst },
 		.tuples = { flow_toeplitz_scalar, flow_crc32c_scalar },
 	},
-	[TP_FLOW_ISA_SSE42] = { .name = "sse42" },
-	[TP_FLOW_ISA_AVX2] = { .name = "avx2" },
+	[TP_FLOW_ISA_SSE42] = {
+		.name = "sse42",
+		.supported = has_sse42,
+		.burst = { flow_burst_sse42, flow_burst_sse42 },
+		.tuples = { flow_toeplitz_scalar, flow_crc32c_sse42 },
+	},
+	[TP_FLOW_ISA_AVX2] = {
+		.name = "avx2",
+		.supported = has_avx2,
+		.burst = { flow_burst_avx2, flow_burst_avx2 },
+		.tuples = { flow_toeplitz_avx2, flow_crc32c_sse42 },
+	},
 	[TP_FLOW_ISA_AVX512] = {
 		.name = "avx512",
 		.supported = has_avx512,
-		.burst = { flow_burst_avx512, scalar_burst },
-		.tuples = { flow_toeplitz_avx512, flow_crc32c_scalar },
+		/* CRC has no use for wider vectors. */
+		.burst = { flow_burst_avx512, flow_burst_avx2 },
+		.tuples = { flow_toeplitz_avx512, flow_crc32c_sse42 },
 	},
 };
 

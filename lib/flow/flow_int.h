@@ -36,6 +36,8 @@ struct tp_flow {
 	flow_tuples_fn tuples;
 	/* Toeplitz for GF2P8AFFINEQB: row c of matrix s is the key's bits 8s+c..8s+c+7. */
 	uint64_t matrix[FLOW_NB_WINDOWS];
+	/* Toeplitz for PSHUFB: the same matrices times 0..15 and times 16 x 0..15. */
+	alignas(16) uint8_t nibble[FLOW_NB_WINDOWS][2][16];
 	/* Toeplitz: table[j][b] is what byte j adds to the hash when it has value b.
 	 * CRC32C: table[0][b] is the remainder of b, for CPUs without the instruction.
 	 */
@@ -73,6 +75,16 @@ uint64_t flow_burst_scalar(const struct tp_flow *flow, struct rte_mbuf **pkts, u
 void flow_toeplitz_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
                 uint16_t nb, uint32_t *hash);
 void flow_crc32c_scalar(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
+                uint16_t nb, uint32_t *hash);
+
+/* ---- burst_sse42.c, *_avx2.c ------------------------------------------------ */
+
+/* The kernel for a configuration. */
+flow_burst_fn flow_burst_sse42(const struct tp_flow_conf *conf);
+flow_burst_fn flow_burst_avx2(const struct tp_flow_conf *conf);
+void flow_crc32c_sse42(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
+                uint32_t *hash);
+void flow_toeplitz_avx2(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len,
                 uint16_t nb, uint32_t *hash);
 
 /* ---- *_avx512.c -------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 
 /* Hashes for any CPU, and the reference that the vector kernels are held against. */
 
+#include <string.h>
+
 #include "flow_int.h"
 
 #define CRC32C_POLY_REFLECTED UINT32_C(0x82f63b78)
@@ -21,8 +23,8 @@ key_bits(const uint8_t *key, unsigned int pos)
 	return (uint32_t)(bits >> (8 - pos % 8));
 }
 
-void
-flow_toeplitz_tables(struct tp_flow *flow)
+static void
+fill_bytes(struct tp_flow *flow)
 {
 	for (unsigned int j = 0; j < FLOW_TUPLE_MAX; j++) {
 		uint32_t *t = flow->table[j];
@@ -34,10 +36,31 @@ flow_toeplitz_tables(struct tp_flow *flow)
 		for (unsigned int b = 1; b < 256; b++)
 			t[b] = t[b & (b - 1)] ^ t[b & -b];
 	}
+}
+
+/* A window's matrix maps bit `bit` of a byte to the eight key bits from 8 * s + bit on. */
+static void
+fill_window(struct tp_flow *flow, unsigned int s)
+{
+	flow->matrix[s] = 0;
+	for (unsigned int bit = 0; bit < 8; bit++) {
+		uint8_t bits = key_bits(flow->conf.key, 8 * s + bit) >> 24;
+		unsigned int half = bit < 4, step = 8 >> bit % 4;
+
+		flow->matrix[s] |= (uint64_t)bits << 8 * bit;
+		for (unsigned int b = 0; b < 16; b++)
+			if (b & step)
+				flow->nibble[s][half][b] ^= bits;
+	}
+}
+
+void
+flow_toeplitz_tables(struct tp_flow *flow)
+{
+	memset(flow->nibble, 0, sizeof(flow->nibble));
+	fill_bytes(flow);
 	for (unsigned int s = 0; s < FLOW_NB_WINDOWS; s++)
-		for (unsigned int c = 0; c < 8; c++)
-			flow->matrix[s] |= (uint64_t)(key_bits(flow->conf.key, 8 * s + c) >> 24)
-			                   << 8 * c;
+		fill_window(flow, s);
 }
 
 void

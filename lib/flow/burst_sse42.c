@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* The portable unit: every CPU that DPDK supports has SSE4.2. */
+
+#include "burst_narrow.h"
+
+flow_burst_fn
+flow_burst_sse42(const struct tp_flow_conf *conf)
+{
+	return kernel_for(conf);
+}
+
+void
+flow_crc32c_sse42(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
+                uint32_t *hash)
+{
+	if (len != 12 && len != 36) {
+		flow_crc32c_scalar(flow, tuples, len, nb, hash);
+		return;
+	}
+	for (uint16_t i = 0; i < nb; i++, tuples += len)
+		hash[i] = ~(uint32_t)(len == 12 ? crc_add(UINT32_MAX, tuples, 12)
+		                                : crc_add(UINT32_MAX, tuples, 36));
+}
