@@ -87,7 +87,8 @@ control_frame(struct control *c, struct slot *s, struct rte_mbuf *m, uint64_t no
 		break;
 	case TP_WHY_NEIGH:
 		tp_announce_heard(c->announce, m);
-		tp_link_frame(s->link, m, now);
+		if (tp_link_frame(s->link, m, now))
+			control_obey_watch(c, s, now);
 		break;
 	default:
 		c->ctr.drop[TP_DROP_CTL_UNHANDLED]++;
