@@ -116,28 +116,16 @@ def sanitizer_env():
     return env
 
 
-class Daemon(Program):
-    """A running teampmd. Ports have the ids of their vdevs' order; `host` is one of those."""
+class Teampmd(Program):
+    """A running teampmd with these arguments."""
 
-    def __init__(self, tmp, vdevs, host=None, options=(), commands=(), start=True, eal=(),
-                 memory=256, netns=None, wait=True):
+    def __init__(self, tmp, args, netns=None, wait=True):
         number = next(COUNT)
         self.socket = tmp / f"control{number}"
-        self.prefix = prefix()
-        args = ["ip", "netns", "exec", netns] if netns else []
-        args += [TEAMPMD, "--no-huge", "--no-shconf", "--no-pci", "-m", memory, "--log-level",
-                 "lib.eal:warning", "--file-prefix", self.prefix, *eal]
-        for vdev in vdevs:
-            args += ["--vdev", vdev]
-        args += ["--", "--idle", "sleep", "--control-socket", self.socket, *options]
-        if host is not None:
-            args += ["--host", host]
-        if not start:
-            args.append("--no-start")
-        if commands:
-            (tmp / f"commands{number}").write_text("\n".join(commands) + "\n")
-            args += ["--cmdline-file", tmp / f"commands{number}"]
-        super().__init__(tmp, f"teampmd{number}", args, env=sanitizer_env())
+        inside = ["ip", "netns", "exec", netns] if netns else []
+        super().__init__(tmp, f"teampmd{number}",
+                         [*inside, TEAMPMD, *args, "--control-socket", self.socket],
+                         env=sanitizer_env())
         if wait:
             wait_for("teampmd answers", self.answers, START_S)
 
@@ -205,6 +193,27 @@ class Daemon(Program):
         for bad in ("ERROR: AddressSanitizer", "runtime error:", "LeakSanitizer"):
             if bad in self.text():
                 raise AssertionError(self.text())
+
+
+class Daemon(Teampmd):
+    """One on virtual ports, which have the ids of their vdevs' order; `host` is one of them."""
+
+    def __init__(self, tmp, vdevs, host=None, options=(), commands=(), start=True, eal=(),
+                 memory=256, **how):
+        args = ["--no-huge", "--no-shconf", "--no-pci", "-m", memory, "--log-level",
+                "lib.eal:warning", "--file-prefix", prefix(), *eal]
+        for vdev in vdevs:
+            args += ["--vdev", vdev]
+        args += ["--", "--idle", "sleep", *options]
+        if host is not None:
+            args += ["--host", host]
+        if not start:
+            args.append("--no-start")
+        if commands:
+            path = tmp / f"commands{next(COUNT)}"
+            path.write_text("\n".join(commands) + "\n")
+            args += ["--cmdline-file", path]
+        super().__init__(tmp, args, **how)
 
 
 class Testpmd(Program):

@@ -8,241 +8,15 @@ on the other side of X (a testpmd that copies frames from and to files, or the
 kernel) sends a known list of frames and keeps what it gets.
 """
 
-import ctypes
-import os
-import re
-import shutil
-import socket
-import subprocess
-import threading
 import time
 
-from frames import MAC_HOST, MAC_PEER, numbered, read_pcap, write_pcap
-from harness import (COUNT, WAIT_S, Daemon, Skip, Testpmd, equal, frames_equal, need_root,
-                     same_set, wait_for)
+import sides
+from frames import MAC_HOST, MAC_PEER, numbered
+from harness import Daemon, equal, frames_equal, same_set, wait_for
+from sides import Pcap
 
 TEAM_MAC = "02:77:00:00:00:01"
 NB = 300
-
-
-# ---- the other sides -----------------------------------------------------------
-
-
-class Pcap:
-    """Files."""
-
-    netns = None
-    eal = ()
-
-    def __init__(self, tmp, frames):
-        number = next(COUNT)
-        self.sent, self.into, self.out = frames, tmp / f"in{number}.pcap", tmp / f"out{number}.pcap"
-        write_pcap(self.into, frames)
-        self.vdev = f"net_pcap{number},rx_pcap={self.into},tx_pcap={self.out}"
-
-    def attach(self, daemon, port):
-        """Be there, until the daemon sees the link."""
-
-    def go(self):
-        """Send."""
-
-    def finish(self, nb):
-        """Once nb frames have come: all of them. The daemon has ended if it is what keeps them."""
-        return read_pcap(self.out)
-
-    ends_first = False  # finish() before the daemon ends
-
-
-class ByTestpmd(Pcap):
-    """Another process at the other end of a memif or a virtio queue."""
-
-    ends_first = True
-
-    def __init__(self, tmp, frames, ours, theirs, eal=(), peer_options=(), peer_first=False):
-        super().__init__(tmp, frames)
-        self.tmp, self.theirs, self.peer = tmp, theirs, None
-        self.eal, self.peer_options, self.vdev = eal, peer_options, ours
-        self.peer_first = peer_first
-        if peer_first:
-            self.start_peer()
-
-    def start_peer(self):
-        files = f"net_pcap0,rx_pcap={self.into},tx_pcap={self.out}"
-        self.peer = Testpmd(self.tmp, [self.theirs, files],
-                            ["--disable-link-check", *self.peer_options])
-
-    def attach(self, daemon, port):
-        if self.peer is None:
-            self.start_peer()
-        wait_for("link is up", lambda: daemon.links(port))
-
-    def go(self):
-        self.peer.type("start")
-
-    def copied(self):
-        self.peer.type("show port stats 1")
-        time.sleep(0.05)
-        counts = re.findall(r"TX-packets: (\d+)", self.peer.text())
-        return int(counts[-1]) if counts else 0
-
-    def finish(self, nb):
-        wait_for(f"testpmd has {nb} frames", lambda: self.copied() >= nb)
-        self.peer.finish()
-        return read_pcap(self.out)
-
-
-class Kernel:
-    """A network interface in a namespace of its own."""
-
-    ends_first = True
-    eal = ()
-
-    def __init__(self, tmp, frames):
-        need_root("a network namespace")
-        if shutil.which("ip") is None:
-            raise Skip("there is no ip")
-        self.netns = f"tp-vdev-{os.getpid()}-{next(COUNT)}"
-        self.sent, self.got, self.socket, self.reader = frames, [], None, None
-        self.sources = {MAC_HOST, MAC_PEER}
-        self.tmp = tmp
-        subprocess.run(["ip", "netns", "add", self.netns], check=True)
-        try:
-            self.prepare()
-        except BaseException:
-            self.remove()
-            raise
-
-    def prepare(self):
-        """Interfaces; and the kernel is to send nothing by itself."""
-        self.run("sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
-        self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
-
-    def run(self, *command):
-        subprocess.run(["ip", "netns", "exec", self.netns, *command], check=True,
-                       capture_output=True)
-
-    def open(self, interface):
-        """A raw socket inside; threads have a network namespace each."""
-        def enter():
-            libc = ctypes.CDLL(None, use_errno=True)
-            with open(f"/run/netns/{self.netns}", "rb") as ns:
-                if libc.setns(ns.fileno(), 0x40000000) != 0:
-                    raise OSError(ctypes.get_errno(), "setns")
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-            self.socket.bind((interface, 0))
-            self.socket.settimeout(0.1)
-
-        thread = threading.Thread(target=enter)
-        thread.start()
-        thread.join()
-        if self.socket is None:
-            raise AssertionError(f"no socket on {interface}")
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
-
-    def read(self):
-        while self.socket is not None:
-            try:
-                frame, where = self.socket.recvfrom(65535)
-            except TimeoutError:
-                continue
-            except (OSError, AttributeError):
-                return
-            if where[2] != socket.PACKET_OUTGOING and frame[6:12] in self.sources:
-                self.got.append(frame)
-
-    def go(self):
-        for i, frame in enumerate(self.sent):
-            self.socket.send(frame)
-            if i % 32 == 31:
-                time.sleep(0.002)  # queues of interfaces are short
-
-    def finish(self, nb):
-        wait_for(f"the kernel has {nb} frames", lambda: len(self.got) >= nb)
-        time.sleep(0.05)
-        return self.got
-
-    def remove(self):
-        if self.socket is not None:
-            socket_, self.socket = self.socket, None
-            socket_.close()
-            self.reader.join()
-        subprocess.run(["ip", "netns", "del", self.netns], check=False)
-
-
-class Tap(Kernel):
-    def __init__(self, tmp, frames):
-        if not os.access("/dev/net/tun", os.R_OK | os.W_OK):
-            raise Skip("/dev/net/tun cannot be opened")
-        super().__init__(tmp, frames)
-        self.vdev = f"net_tap{next(COUNT)},iface=tp0"
-
-    def attach(self, daemon, port):
-        self.run("ip", "link", "set", "tp0", "up")
-        self.open("tp0")
-        wait_for("link is up", lambda: daemon.links(port))
-
-
-class Veth(Kernel):
-    """The daemon's port is on one end, the kernel's socket on the other."""
-
-    def __init__(self, tmp, frames, vdev):
-        super().__init__(tmp, frames)
-        self.vdev = vdev
-
-    def prepare(self):
-        super().prepare()
-        self.run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
-        for end in "v0", "v1":
-            self.run("ethtool", "-K", end, "tx", "off", "rx", "off", "tso", "off", "gso", "off",
-                     "gro", "off")
-            self.run("ip", "link", "set", end, "up")
-
-    def attach(self, daemon, port):
-        self.open("v1")
-        wait_for("link is up", lambda: daemon.links(port))
-
-
-def memif(tmp, frames):
-    path = f"{tmp}/memif{next(COUNT)}.sock"
-    number = next(COUNT)
-    return ByTestpmd(tmp, frames, f"net_memif{number},role=server,id=0,socket={path},"
-                     "socket-abstract=no", f"net_memif0,role=client,id=0,socket={path},"
-                     "socket-abstract=no")
-
-
-def memif_client(tmp, frames, zero_copy="no", eal=()):
-    path = f"{tmp}/memif{next(COUNT)}.sock"
-    number = next(COUNT)
-    return ByTestpmd(tmp, frames, f"net_memif{number},role=client,id=0,socket={path},"
-                     f"socket-abstract=no,zero-copy={zero_copy}",
-                     f"net_memif0,role=server,id=0,socket={path},socket-abstract=no", eal,
-                     peer_first=True)
-
-
-def memif_zero_copy(tmp, frames):
-    return memif_client(tmp, frames, "yes", ["--single-file-segments"])
-
-
-def vhost(tmp, frames):
-    path, number = f"{tmp}/vhost{next(COUNT)}.sock", next(COUNT)
-    return ByTestpmd(tmp, frames, f"net_vhost{number},iface={path}",
-                     f"net_virtio_user0,path={path},queue_size=1024")
-
-
-def virtio_user(tmp, frames):
-    path, number = f"{tmp}/vhost{next(COUNT)}.sock", next(COUNT)
-    return ByTestpmd(tmp, frames, f"net_virtio_user{number},path={path},queue_size=1024", f"net_vhost0,iface={path}",
-                     peer_first=True)
-
-
-def af_packet(tmp, frames):
-    return Veth(tmp, frames, f"net_af_packet{next(COUNT)},iface=v0")
-
-
-def af_xdp(tmp, frames):
-    return Veth(tmp, frames, f"net_af_xdp{next(COUNT)},iface=v0,force_copy=1")
 
 
 # ---- rows ------------------------------------------------------------------------
@@ -258,28 +32,28 @@ def check_mac(daemon, port):
 
 def run_team(tmp, host, members, from_host, from_members):
     """Let everything pass, in turns. Frames that the host and the members' sides got."""
-    sides = [host, *members]
-    netns = next((side.netns for side in sides if side.netns), None)
-    eal = [word for side in sides for word in side.eal]
-    daemon = Daemon(tmp, [side.vdev for side in sides], host="0", start=False, netns=netns, eal=eal,
+    ends = [host, *members]
+    netns = next((end.netns for end in ends if end.netns), None)
+    eal = [word for end in ends for word in end.eal]
+    daemon = Daemon(tmp, [end.vdev for end in ends], host="0", start=False, netns=netns, eal=eal,
                     options=["--mode", "round-robin", "--mac", TEAM_MAC])
-    for port, side in enumerate(sides):
-        side.attach(daemon, port)
+    for port, end in enumerate(ends):
+        end.attach(daemon, port)
     daemon.do("start")
-    for port in range(len(sides)):
+    for port in range(len(ends)):
         check_mac(daemon, port)
     wait_for("all members distribute",
              lambda: all(m["distributing"] for m in daemon.show("team")["members"]))
-    for side in sides:
-        side.go()
+    for end in ends:
+        end.go()
     share = [from_host // len(members) + (i < from_host % len(members))
              for i in range(len(members))]
     wait_passed(daemon, from_host, from_members)
     daemon.no_drops()
-    early = {side: side.finish(nb) for side, nb in zip(sides, [from_members, *share])
-             if side.ends_first}
+    early = {end: end.finish(nb) for end, nb in zip(ends, [from_members, *share])
+             if end.ends_first}
     daemon.quit()
-    return [early[side] if side in early else side.finish(0) for side in sides]
+    return [early[end] if end in early else end.finish(0) for end in ends]
 
 
 def wait_passed(daemon, from_host, from_members):
@@ -298,18 +72,18 @@ def wait_passed(daemon, from_host, from_members):
 def pass_both_ways(tmp, kind, is_host):
     down = numbered(NB, 128)
     up = [numbered(NB // 2, 96, MAC_PEER, MAC_HOST, 10000 * (i + 1)) for i in range(2)]
-    sides = []
+    ends = []
     try:
-        sides.append((kind if is_host else Pcap)(tmp, down))
+        ends.append((kind if is_host else Pcap)(tmp, down))
         if is_host:
-            sides += [Pcap(tmp, up[0]), Pcap(tmp, up[1])]
+            ends += [Pcap(tmp, up[0]), Pcap(tmp, up[1])]
         else:
-            sides += [kind(tmp, up[0]), Pcap(tmp, up[1])]
-        got = run_team(tmp, sides[0], sides[1:], len(down), len(up[0]) + len(up[1]))
+            ends += [kind(tmp, up[0]), Pcap(tmp, up[1])]
+        got = run_team(tmp, ends[0], ends[1:], len(down), len(up[0]) + len(up[1]))
     finally:
-        for side in sides:
-            if isinstance(side, Kernel):
-                side.remove()
+        for end in ends:
+            if isinstance(end, sides.Kernel):
+                end.remove()
     # Order holds on the way from each member, not between members.
     for i in range(2):
         frames_equal(f"host's from member {i}", [f for f in got[0] if f in set(up[i])], up[i])
@@ -414,9 +188,10 @@ def null_host(tmp):
     daemon.quit()
 
 
-KINDS = [("pcap", Pcap), ("memif", memif), ("memif-client", memif_client),
-         ("memif-zero-copy", memif_zero_copy), ("vhost", vhost), ("virtio_user", virtio_user),
-         ("tap", Tap), ("af_packet", af_packet), ("af_xdp", af_xdp)]
+KINDS = [("pcap", Pcap), ("memif", sides.memif), ("memif-client", sides.memif_client),
+         ("memif-zero-copy", sides.memif_zero_copy), ("vhost", sides.vhost),
+         ("virtio_user", sides.virtio_user), ("tap", sides.Tap), ("af_packet", sides.af_packet),
+         ("af_xdp", sides.af_xdp)]
 
 ROWS = [("ports/null/member", null_member), ("ports/null/host", null_host),
         ("ports/ring/member", ring_member), ("ports/ring/host", ring_host)]

@@ -10,6 +10,7 @@ ROWS as (name, function). Rows run side by side: nothing in them has a fixed nam
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -18,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import harness
+import rows_config
 import rows_matrix
 import rows_ports
+import sides
 
-MODULES = [rows_ports, rows_matrix]
+MODULES = [rows_ports, rows_matrix, rows_config]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 
@@ -41,6 +44,11 @@ class Started:
     def end(self, tmp):
         for program in self.programs.pop(tmp, []):
             program.kill()
+
+    def end_all(self):
+        for tmp in list(self.programs):
+            self.end(tmp)
+        sides.Namespace.remove_all()
 
 
 def run_row(started, top, name, row):
@@ -82,11 +90,13 @@ def main():
         return 0
     words = []
     started = Started()
+    signal.signal(signal.SIGTERM, lambda *_: (started.end_all(), os._exit(143)))
     with tempfile.TemporaryDirectory(prefix="tp-vdev-", ignore_cleanup_errors=True) as top:
         with ThreadPoolExecutor(JOBS) as pool:
             for done in pool.map(lambda row: run_row(started, top, *row), rows):
                 report(*done)
                 words.append(done[1])
+    started.end_all()
     failed = words.count("FAILED")
     print(f"{words.count('ok')} passed, {failed} failed, {words.count('skip')} skipped")
     return 1 if failed or not words else 0
