@@ -287,7 +287,7 @@ struct daemon {
 	struct tp_host *host;
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
-	bool pool_shared; /**< other processes can map the pools' buffers */
+	bool pool_shared;          /**< other processes can map the pools' buffers */
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
 	bool start_due; /**< start once the command file has been carried out. main, then front */
 	bool simulated; /**< no lcores, no threads: somebody else calls the steps */
