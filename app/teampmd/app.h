@@ -121,6 +121,11 @@ int port_take_mac(struct port *p, const struct rte_ether_addr *mac);
  * stopped and started. */
 int port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err);
 int port_set_promisc(struct port *p, bool on);
+/** Let the host see carrier, or none. A TAP stays up administratively, or the host's kernel would
+ * forget routes and IPv6 addresses; its driver's set_link_down would take it down.
+ * @return 0 or -errno
+ */
+int port_set_carrier(const struct port *p, bool on);
 int port_set_mcast(struct port *p, const struct rte_ether_addr *list, uint32_t nb);
 int port_vlan_filter(struct port *p, uint16_t vlan_id, bool on);
 /** Does another process map the buffers that this port sends and receives? */

@@ -136,12 +136,8 @@ static void
 act_carrier(struct control *c, bool up, uint64_t now)
 {
 	control_event(c, now, "carrier %s", up ? "up" : "down");
-	if (!c->has_host)
-		return;
-	if (up)
-		rte_eth_dev_set_link_up(c->host_port.port_id);
-	else
-		rte_eth_dev_set_link_down(c->host_port.port_id);
+	if (c->has_host)
+		port_set_carrier(&c->host_port, up);
 }
 
 static void

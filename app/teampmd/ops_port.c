@@ -27,6 +27,7 @@ change_host(struct control *c, void *arg)
 	if (ch->port == NULL)
 		return tp_host_set_port(d->host, RTE_MAX_ETHPORTS, 0, NULL, NULL);
 	c->host_port = *ch->port;
+	port_set_carrier(&c->host_port, c->team.carrier);
 	node = c->host_port.socket_id;
 	return tp_host_set_port(d->host, c->host_port.port_id, c->host_port.tx_offloads,
 	                d->pool[node], d->pool_indirect[node]);

@@ -5,8 +5,12 @@
 /* Ethdevs: configure and start, take the team's MAC, give everything back on exit. */
 
 #include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_devargs.h>
@@ -217,6 +221,49 @@ port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err)
 		return fail(err, p, rc, "setting its MTU");
 	p->mtu = mtu;
 	return 0;
+}
+
+/* ip link set dev TAP carrier on|off */
+static int
+tap_carrier(uint32_t if_index, uint8_t on)
+{
+	struct {
+		struct nlmsghdr nlh;
+		struct ifinfomsg ifi;
+		struct rtattr attr;
+		uint8_t carrier[RTA_ALIGN(1)];
+	} req = {
+		.nlh = { .nlmsg_len = sizeof(req),
+		                .nlmsg_type = RTM_SETLINK,
+		                .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
+		.ifi = { .ifi_family = AF_UNSPEC, .ifi_index = if_index },
+		.attr = { .rta_len = RTA_LENGTH(1), .rta_type = IFLA_CARRIER },
+		.carrier = { on },
+	};
+	struct {
+		struct nlmsghdr nlh;
+		struct nlmsgerr error;
+		char more[256];
+	} reply;
+	int rc = 0, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	if (fd < 0)
+		return -errno;
+	/* The kernel handles the request, and queues its answer, before send() returns. */
+	if (send(fd, &req, sizeof(req), 0) < 0 || recv(fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0)
+		rc = -errno;
+	else if (reply.nlh.nlmsg_type == NLMSG_ERROR)
+		rc = reply.error.error;
+	close(fd);
+	return rc;
+}
+
+int
+port_set_carrier(const struct port *p, bool on)
+{
+	if (strcmp(p->driver, "net_tap") == 0 && p->if_index != 0)
+		return tap_carrier(p->if_index, on);
+	return on ? rte_eth_dev_set_link_up(p->port_id) : rte_eth_dev_set_link_down(p->port_id);
 }
 
 int
