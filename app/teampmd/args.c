@@ -31,6 +31,7 @@ enum {
 	OPT_TXD,
 	OPT_BURST,
 	OPT_MBCACHE,
+	OPT_MBUF_SIZE,
 	OPT_TOTAL_NUM_MBUFS,
 	OPT_RING_SIZE,
 	OPT_IDLE,
@@ -53,6 +54,7 @@ static const struct option long_options[] = {
 	{ "txd", required_argument, NULL, OPT_TXD },
 	{ "burst", required_argument, NULL, OPT_BURST },
 	{ "mbcache", required_argument, NULL, OPT_MBCACHE },
+	{ "mbuf-size", required_argument, NULL, OPT_MBUF_SIZE },
 	{ "total-num-mbufs", required_argument, NULL, OPT_TOTAL_NUM_MBUFS },
 	{ "ring-size", required_argument, NULL, OPT_RING_SIZE },
 	{ "idle", required_argument, NULL, OPT_IDLE },
@@ -80,6 +82,7 @@ static const char usage_text[] =
                 "      --ring-size N        slots of a ring between two lcores, power of two "
                 "(1024)\n"
                 "      --mbcache N          mbufs in each lcore's cache of a pool (256)\n"
+                "      --mbuf-size N        bytes of a mbuf, 128 of headroom included (2176)\n"
                 "      --total-num-mbufs N  mbufs of each pool; default: computed\n"
                 "  -v, --version            print the version\n"
                 "  -h, --help               print this\n"
@@ -261,6 +264,8 @@ parse_sizes(int c, const char *arg, struct options *opt)
 		return parse_u16("burst", arg, 1, TP_BURST_MAX, &opt->burst);
 	case OPT_MBCACHE:
 		return parse_u16("mbcache", arg, 0, RTE_MEMPOOL_CACHE_MAX_SIZE, &opt->mbcache);
+	case OPT_MBUF_SIZE:
+		return parse_u16("mbuf-size", arg, TP_POOL_DATA_ROOM, UINT16_MAX, &opt->mbuf_size);
 	case OPT_TOTAL_NUM_MBUFS:
 		return parse_u32("total-num-mbufs", arg, 1024, 1 << 26, &opt->total_num_mbufs);
 	case OPT_RING_SIZE:
@@ -323,6 +328,7 @@ options_default(struct options *opt)
 	opt->nb_txd = 1024;
 	opt->burst = 32;
 	opt->mbcache = 256;
+	opt->mbuf_size = TP_POOL_DATA_ROOM;
 	opt->ring_size = 1024;
 	opt->idle = IDLE_AUTO;
 	tp_team_conf_default(&opt->team);

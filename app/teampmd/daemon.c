@@ -115,7 +115,7 @@ make_pools(struct daemon *d, struct error_text *err)
 		int node = rte_socket_id_by_idx(i);
 
 		snprintf(name, sizeof(name), "teampmd_%d", node);
-		d->pool[node] = create(name, size, d->opt.mbcache, TP_POOL_DATA_ROOM, node);
+		d->pool[node] = create(name, size, d->opt.mbcache, d->opt.mbuf_size, node);
 		if (d->pool[node] == NULL)
 			return no_pool(d, size, err);
 		snprintf(name, sizeof(name), "teampmd_seg_%d", node);
