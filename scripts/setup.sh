@@ -21,7 +21,7 @@ build=(
 )
 testing=(
     git ca-certificates procps python3 python3-scapy spin
-    iproute2 iputils-ping ethtool tcpdump tshark iperf3 curl
+    iproute2 iputils-ping ethtool tcpdump tshark iperf3 curl jq
     openvswitch-switch
 )
 packages=("${build[@]}" "${testing[@]}")
