@@ -20,7 +20,7 @@
 #define GROUPS_MAX 5
 #define FORM_TEXT_LEN 512
 /* Longest list of alternatives worth a line. */
-#define EXPECT_LEN 150
+#define EXPECT_LEN 100
 
 /** A word of a syntax. */
 struct token {
@@ -458,13 +458,14 @@ explain(const struct language *lang, const char *text, struct error_text *err)
 	if (strlen(list) > EXPECT_LEN)
 		snprintf(list, sizeof(list), "one of those that 'help %s' shows", before);
 	if (is_end(*best.next))
-		snprintf(err->text, sizeof(err->text), "incomplete command '%s': expected %s",
-		                before, list);
+		snprintf(err->text, sizeof(err->text), "incomplete command '%s': expected %.*s",
+		                before, EXPECT_LEN, list);
 	else if (list[0] == '\0')
 		snprintf(err->text, sizeof(err->text), "unexpected '%s' after '%s'", word, before);
 	else
-		snprintf(err->text, sizeof(err->text), "bad argument '%s' after '%s': expected %s",
-		                word, before, list);
+		snprintf(err->text, sizeof(err->text),
+		                "bad argument '%s' after '%s': expected %.*s", word, before,
+		                EXPECT_LEN, list);
 }
 
 /* ---- lines --------------------------------------------------------------- */

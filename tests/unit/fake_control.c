@@ -267,7 +267,7 @@ port_find(const char *name)
 static void
 make_ports(void)
 {
-	char name[16];
+	char name[24];
 
 	for (int i = 0; i < 4; i++) {
 		snprintf(name, sizeof(name), "net_null%d", i);
