@@ -48,19 +48,28 @@ static const uint8_t zeros[64];
 static __rte_always_inline uint16_t
 load16(const uint8_t *p)
 {
-	return *(const unaligned_uint16_t *)p;
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 static __rte_always_inline uint32_t
 load32(const uint8_t *p)
 {
-	return *(const unaligned_uint32_t *)p;
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 static __rte_always_inline uint64_t
 load64(const uint8_t *p)
 {
-	return *(const unaligned_uint64_t *)p;
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 /* ---- classification -------------------------------------------------------- */
