@@ -371,18 +371,21 @@ static __rte_noinline void
 parse_any(const struct rte_mbuf *m, struct tp_pkt_info *info)
 {
 	struct reader r = { .m = m, .end = m->pkt_len };
-	const struct rte_ether_hdr *eth;
-	struct rte_ether_hdr copy;
+	struct rte_ether_hdr eth;
+	const void *at;
 
 	*info = (struct tp_pkt_info){ .end_off = RTE_MIN(r.end, (uint32_t)UINT16_MAX) };
-	eth = look(&r, 0, sizeof(*eth), &copy);
-	if (eth == NULL) {
+	at = look(&r, 0, sizeof(eth), &eth);
+	if (at == NULL) {
 		info->flags = TP_PKT_F_RUNT;
 		return;
 	}
-	info->flags = eth_dst_flags(&eth->dst_addr);
-	info->l3_off = sizeof(*eth);
-	parse_l3(&r, info, parse_tags(&r, info, eth->ether_type));
+	/* A frame may begin at an odd address; the header's type may not. */
+	if (at != &eth)
+		memcpy(&eth, at, sizeof(eth));
+	info->flags = eth_dst_flags(&eth.dst_addr);
+	info->l3_off = sizeof(eth);
+	parse_l3(&r, info, parse_tags(&r, info, eth.ether_type));
 }
 
 /* ---- plain frames ----------------------------------------------------------- */
