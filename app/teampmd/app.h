@@ -65,7 +65,7 @@ struct options {
 	uint16_t nb_rxd, nb_txd;
 	uint16_t burst;
 	uint16_t mbcache;
-	uint16_t mbuf_size;       /**< data room, headroom included */
+	uint16_t mbuf_size;       /**< data room, headroom included; 0: default */
 	uint32_t total_num_mbufs; /**< 0: computed */
 	uint32_t ring_size;
 	uint8_t idle; /**< enum idle_policy */

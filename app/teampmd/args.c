@@ -328,7 +328,6 @@ options_default(struct options *opt)
 	opt->nb_txd = 1024;
 	opt->burst = 32;
 	opt->mbcache = 256;
-	opt->mbuf_size = TP_POOL_DATA_ROOM;
 	opt->ring_size = 1024;
 	opt->idle = IDLE_AUTO;
 	tp_team_conf_default(&opt->team);

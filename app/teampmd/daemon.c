@@ -104,6 +104,7 @@ static int
 make_pools(struct daemon *d, struct error_text *err)
 {
 	uint32_t size = pool_size(d);
+	uint16_t room = d->opt.mbuf_size == 0 ? TP_POOL_DATA_ROOM : d->opt.mbuf_size;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	struct rte_mempool *(*create)(const char *, uint32_t, uint32_t, uint16_t, int) =
 	                tp_pool_create;
@@ -115,7 +116,7 @@ make_pools(struct daemon *d, struct error_text *err)
 		int node = rte_socket_id_by_idx(i);
 
 		snprintf(name, sizeof(name), "teampmd_%d", node);
-		d->pool[node] = create(name, size, d->opt.mbcache, d->opt.mbuf_size, node);
+		d->pool[node] = create(name, size, d->opt.mbcache, room, node);
 		if (d->pool[node] == NULL)
 			return no_pool(d, size, err);
 		snprintf(name, sizeof(name), "teampmd_seg_%d", node);
