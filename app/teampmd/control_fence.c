@@ -15,8 +15,10 @@
 #include "control_int.h"
 
 #define FREEZE_SIGNAL SIGUSR1
-/* It may be about to leave by itself. */
-#define GRACE_NS (5 * TP_NS_PER_MS)
+/* Freezing is for good, and what blocks in the kernel (a file's writeback under net_pcap) mostly
+ * comes back: it is given a while.
+ */
+#define GRACE_NS (300 * TP_NS_PER_MS)
 #define FREEZE_NS (200 * TP_NS_PER_MS)
 
 static _Thread_local struct worker *frozen_self;

@@ -33,7 +33,7 @@ tp_link_conf_default(struct tp_link_conf *conf, uint16_t port_id)
 		.interval_ms = 100,
 		.missed_max = 2,
 		.tx_ms = 100,
-		.heart_ms = 50,
+		.heart_ms = 200,
 		.validate = true,
 	};
 }

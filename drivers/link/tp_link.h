@@ -48,7 +48,7 @@ struct tp_link_conf {
 	uint32_t interval_ms; /**< between probes, 1..60000: 100 */
 	uint32_t missed_max;  /**< intervals in a row without a valid reply, 1..255: 2 */
 	uint32_t tx_ms;       /**< without Tx progress, 1..60000: 100 */
-	uint32_t heart_ms;    /**< deadline of the loop counter, 8..60000: 50 */
+	uint32_t heart_ms;    /**< deadline of the loop counter, 8..60000: 200 */
 	bool validate;     /**< only replies to our probes count, else any received frame: true */
 	bool all_targets;  /**< every target must reply, else any one: false */
 	uint16_t vlan_tci; /**< tag of probes; 0: untagged */
