@@ -327,6 +327,7 @@ class Runner:
         for bench in sorted((self.directory("release") / "tests/perf").glob("bench_*")):
             if bench.is_file() and os.access(bench, os.X_OK):
                 self.bench_one(bench)
+        self.script("perf")
 
     def bench_one(self, bench):
         """Does it run, and is each line on its stdout what scripts/bench.sh promises?"""
