@@ -102,6 +102,13 @@ port_conf(struct rte_eth_conf *conf, const struct port *p, const struct rte_eth_
 	memset(conf, 0, sizeof(*conf));
 	conf->txmode.offloads = PORT_TX_OFFLOADS & info->tx_offload_capa;
 	conf->rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER & info->rx_offload_capa;
+	/* Else it completes a guest's partial checksums itself, though the port that they leave by
+	 * may have hardware for that.
+	 */
+	if (strcmp(p->driver, "net_vhost") == 0)
+		conf->rxmode.offloads |=
+		                info->rx_offload_capa &
+		                (RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
 	conf->rxmode.mtu = p->mtu;
 	port_rss(conf, info, key);
 	/* net_tap says that it has this event, and never raises it. */
