@@ -21,10 +21,11 @@ from pathlib import Path
 import harness
 import rows_config
 import rows_matrix
+import rows_offload
 import rows_ports
 import sides
 
-MODULES = [rows_ports, rows_matrix, rows_config]
+MODULES = [rows_ports, rows_matrix, rows_config, rows_offload]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 
