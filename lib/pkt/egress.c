@@ -40,11 +40,21 @@ soft_flags(uint64_t offloads)
 	return soft;
 }
 
-static void
-set_max_segs(struct tp_egress *eg, const struct rte_eth_desc_lim *lim)
+/* Drivers that gather a chain themselves, and do not say so. */
+static bool
+takes_chains(const struct rte_eth_dev_info *dev)
 {
+	return strcmp(dev->driver_name, "net_pcap") == 0 ||
+	       strcmp(dev->driver_name, "net_null") == 0;
+}
+
+static void
+set_max_segs(struct tp_egress *eg, const struct rte_eth_dev_info *dev)
+{
+	const struct rte_eth_desc_lim *lim = &dev->tx_desc_lim;
+
 	eg->max_segs = eg->max_segs_tso = 1;
-	if ((eg->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0)
+	if ((eg->offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0 && !takes_chains(dev))
 		return;
 	eg->max_segs = lim->nb_mtu_seg_max != 0 ? lim->nb_mtu_seg_max : UINT16_MAX;
 	eg->max_segs_tso = lim->nb_seg_max != 0 ? lim->nb_seg_max : UINT16_MAX;
@@ -81,7 +91,7 @@ tp_egress_init(struct tp_egress *eg, uint16_t port_id, uint16_t queue_id, uint64
 		.ctr = ctr,
 	};
 	eg->soft_flags = soft_flags(eg->offloads);
-	set_max_segs(eg, &dev.tx_desc_lim);
+	set_max_segs(eg, &dev);
 	return 0;
 }
 
