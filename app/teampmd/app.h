@@ -129,6 +129,8 @@ int port_set_promisc(struct port *p, bool on);
 int port_set_carrier(const struct port *p, bool on);
 int port_set_mcast(struct port *p, const struct rte_ether_addr *list, uint32_t nb);
 int port_vlan_filter(struct port *p, uint16_t vlan_id, bool on);
+/** Did each --vdev that names a network device become a port? @return 0 or -ENODEV, err filled */
+int port_check_vdevs(struct error_text *err);
 /** Does another process map the buffers that this port sends and receives? */
 bool port_shares_buffers(uint16_t port_id);
 /** Id of the port with that name or decimal id. @return port id or -ENODEV */

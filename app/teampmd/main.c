@@ -74,6 +74,7 @@ int
 main(int argc, char **argv)
 {
 	char *eal_argv[MAX_ARGS], *ask = only_asks(argc, argv);
+	struct error_text err;
 	int eal_argc, used, rc;
 
 	if (ask != NULL) {
@@ -94,6 +95,11 @@ main(int argc, char **argv)
 	}
 	/* EAL installs none of its own, but vdevs may have. */
 	catch_signals();
+	if (port_check_vdevs(&err) != 0) {
+		fprintf(stderr, "teampmd: %s\n", err.text);
+		rte_eal_cleanup();
+		return EXIT_FAILURE;
+	}
 	rc = args_parse(eal_argc - used, eal_argv + used, &the_daemon.opt);
 	rc = rc == 0 ? run(&the_daemon) : rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	rte_eal_cleanup();

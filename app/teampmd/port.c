@@ -47,6 +47,29 @@ port_find(const char *name)
 	return rte_eth_dev_get_port_by_name(name, &port_id) == 0 ? port_id : -ENODEV;
 }
 
+/* EAL goes on without a device that its driver refused. */
+int
+port_check_vdevs(struct error_text *err)
+{
+	struct rte_devargs *da;
+	uint16_t port_id;
+
+	RTE_EAL_DEVARGS_FOREACH("vdev", da)
+	{
+		/* This one makes ports of other names. */
+		if (strncmp(da->name, "net_", 4) != 0 ||
+		                strncmp(da->name, "net_vdev_netvsc", 15) == 0)
+			continue;
+		if (rte_eth_dev_get_port_by_name(da->name, &port_id) == 0)
+			continue;
+		snprintf(err->text, sizeof(err->text),
+		                "--vdev %s: no port came of it; see its driver's message above",
+		                da->name);
+		return -ENODEV;
+	}
+	return 0;
+}
+
 bool
 port_shares_buffers(uint16_t port_id)
 {
