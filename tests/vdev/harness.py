@@ -119,9 +119,9 @@ def sanitizer_env():
 class Teampmd(Program):
     """A running teampmd with these arguments."""
 
-    def __init__(self, tmp, args, netns=None, wait=True):
+    def __init__(self, tmp, args, netns=None, wait=True, socket=None):
         number = next(COUNT)
-        self.socket = tmp / f"control{number}"
+        self.socket = socket or tmp / f"control{number}"
         inside = ["ip", "netns", "exec", netns] if netns else []
         super().__init__(tmp, f"teampmd{number}",
                          [*inside, TEAMPMD, *args, "--control-socket", self.socket],

@@ -20,12 +20,13 @@ from pathlib import Path
 
 import harness
 import rows_config
+import rows_limits
 import rows_matrix
 import rows_offload
 import rows_ports
 import sides
 
-MODULES = [rows_ports, rows_matrix, rows_config, rows_offload]
+MODULES = [rows_ports, rows_matrix, rows_config, rows_offload, rows_limits]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 teampmd authors
+"""Too few buffers, full rings, ports that take nothing: counted, recovered, nothing leaked."""
+
+import re
+
+from frames import MAC_HOST, MAC_PEER, numbered
+from harness import COUNT, Daemon, Teampmd, Testpmd, equal, frames_equal, prefix, wait_for
+from sides import Pcap
+
+
+def bufs_back(daemon, before):
+    """Caches of lcores keep some; what is on no ring and in no queue is back."""
+    wait_for(f"{before} buffers in use again, not {daemon.in_use()}",
+             lambda: daemon.in_use() <= before)
+
+
+def pool_exhaustion(tmp):
+    """A flood into a pool that is too small for all queues; then the ports still work."""
+    daemon = Daemon(tmp, ["net_null0", "net_null1", "net_ring0", "net_ring1"], host="2",
+                    options=["--total-num-mbufs", "1024", "--mbcache", "32", "--portlist", "0,1,3",
+                             "--mode", "round-robin"], start=False)
+    if "--total-num-mbufs 1024: full queues may take" not in daemon.text():
+        raise AssertionError(f"no word about the pool's size: {daemon.text()}")
+    before = daemon.in_use()
+    daemon.do("start")
+    wait_for("the pool is empty", lambda: min(
+        pool["available"] for pool in daemon.show("memory")["pools"] if pool["size"] == 1024) < 64)
+    passed = daemon.host_counter("host_rx_packets")
+    wait_for("frames still pass", lambda: daemon.host_counter("host_rx_packets") > passed + 10000)
+    for _ in range(3):
+        daemon.do("stop")
+        daemon.do("start")
+    passed = daemon.host_counter("host_rx_packets")
+    wait_for("and after a restart", lambda: daemon.host_counter("host_rx_packets") > passed + 1000)
+    daemon.do("stop")
+    # What goes round in the two ring ports (1024 each) is theirs.
+    bufs_back(daemon, before + 2048)
+    daemon.quit()
+
+
+def tiny_pool_recovers(tmp):
+    """After a flood has gone, everything of a known list passes."""
+    down = numbered(200, 100)
+    host = Pcap(tmp, down)
+    outs = Pcap(tmp, [])
+    daemon = Daemon(tmp, ["net_null0", "net_ring0", outs.vdev, host.vdev], host="net_ring0",
+                    options=["--total-num-mbufs", "1024", "--mbcache", "32", "--portlist", "0,2"])
+    wait_for("a flood", lambda: daemon.host_counter("host_rx_packets") > 5000)
+    daemon.do("team remove port 0")
+    daemon.do("set host none")
+    daemon.do("clear port stats all")
+    daemon.do(f"set host {host.vdev.split(',')[0]}")
+    wait_for("the file's frames", lambda: daemon.total("tx_good_packets") >= len(down))
+    daemon.quit()
+    frames_equal("member's", outs.finish(0)[-len(down):], down)
+
+
+def full_ring_to_a_slow_member(tmp):
+    """A member's peer takes nothing: hold and ring fill up, what is over is counted, the other
+    member goes on; when the peer takes again, all that was kept leaves.
+    """
+    path, number = f"{tmp}/memif.sock", next(COUNT)
+    down = numbered(9000, 64)
+    host, outs = Pcap(tmp, down), Pcap(tmp, [])
+    daemon = Daemon(tmp, [
+        f"net_memif{number},role=server,id=0,socket={path},socket-abstract=no", outs.vdev,
+        host.vdev], host="2", options=["--mode", "round-robin"], start=False)
+    peer = Testpmd(tmp, [f"net_memif0,role=client,id=0,socket={path},socket-abstract=no"],
+                   ["--disable-link-check"], mode="rxonly")
+    wait_for("the peer is there", lambda: daemon.links(0))
+    daemon.do("start")
+    wait_for("all is read", lambda: daemon.host_counter("host_rx_packets") == len(down))
+    wait_for("the other member's", lambda: daemon.stats()[1]["tx_good_packets"] == len(down) // 2)
+
+    def kept():
+        stats = daemon.stats()
+        lost = sum(n for row in stats.values() for name, n in row.get("drops", {}).items()
+                   if name in ("tx_ring_full", "tx_port_full"))
+        return lost, stats[0]["tx_good_packets"]
+
+    lost, sent = kept()
+    if lost == 0 or lost + sent >= len(down) // 2:
+        raise AssertionError(f"{lost} lost, {sent} sent: nothing was kept")
+    equal("reasons", {name for _, name in daemon.drops()} - {"tx_ring_full", "tx_port_full"}, set())
+    peer.type("start")
+    wait_for("what was kept leaves", lambda: sum(kept()) == len(down) // 2)
+    equal("lost meanwhile", kept()[0], lost)
+    peer.finish()
+    received = int(re.findall(r"RX-packets: (\d+)", peer.text())[-1])
+    equal("the peer has", received, kept()[1])
+    daemon.quit()
+    frames_equal("the other member's", outs.finish(0), down[1::2])
+
+
+def buffers_come_back(tmp):
+    """Known lists both ways, through rings, drops, copies and capture: the pools are as before."""
+    down, up = numbered(2000, 700), numbered(2000, 700, MAC_PEER, MAC_HOST)
+    host, files = Pcap(tmp, down), Pcap(tmp, up)
+    daemon = Daemon(tmp, [files.vdev, "net_null1,no-rx=1", host.vdev], host="2", start=False,
+                    options=["--mode", "broadcast", "--mbcache", "0"])
+    before = daemon.in_use()
+    daemon.do(f"capture start {tmp}/all.pcapng port all")
+    daemon.do("start")
+    wait_for("all passed", lambda: daemon.total("tx_good_packets") == 2 * len(down) and
+             daemon.host_counter("host_tx_packets") == len(up))
+    daemon.do("capture stop")
+    bufs_back(daemon, before)
+    daemon.quit()
+    frames_equal("member's", files.finish(0), down)
+    frames_equal("host's", host.finish(0), up)
+
+
+def jumbo(tmp):
+    """Frames of several buffers pass; beyond the MTU they are dropped and counted."""
+    down = numbered(50, 6000) + numbered(50, 1000)
+    host, files, other = Pcap(tmp, down), Pcap(tmp, []), Pcap(tmp, [])
+    daemon = Daemon(tmp, [files.vdev, other.vdev, host.vdev], host="2", commands=[
+        "set team mtu 9000", "set team mode broadcast"])
+    before = 2 * len(down)
+    try:
+        wait_for("all passed", lambda: daemon.total("tx_good_packets") == before)
+    except AssertionError as why:
+        raise AssertionError(f"{why}; there are {daemon.counted()}") from None
+    daemon.no_drops()
+    daemon.quit()
+    for out in files, other:
+        frames_equal("member's", out.finish(0), down)
+
+
+def too_big(tmp):
+    down = numbered(30, 3000) + numbered(20, 1000)
+    host, files = Pcap(tmp, down), Pcap(tmp, [])
+    daemon = Daemon(tmp, [files.vdev, host.vdev], host="1")
+    wait_for("the small ones passed", lambda: daemon.total("tx_good_packets") == 20)
+    equal("drops", daemon.drops(), {(0, "tx_too_big"): 30})
+    daemon.quit()
+    frames_equal("member's", files.finish(0), down[30:])
+
+
+def no_room(tmp):
+    """A pool that cannot be: one line, exit 1, nothing left behind."""
+    daemon = Daemon(tmp, [f"net_memif0,role=client,zero-copy=yes,socket={tmp}/none.sock"], memory=64,
+                    eal=["--single-file-segments"], options=["--total-num-mbufs", "500000"], wait=False)
+    equal("exit code", daemon.wait(), 1)
+    said = [line for line in daemon.text().splitlines() if "mbuf pool of 500000" in line]
+    if len(said) != 1 or "-m gives more" not in said[0]:
+        raise AssertionError(daemon.text())
+
+
+def no_device(tmp):
+    """A device that its driver refuses: one line, exit 1."""
+    daemon = Daemon(tmp, [f"net_memif0,role=client,zero-copy=yes,socket={tmp}/none.sock"],
+                    wait=False)
+    equal("exit code", daemon.wait(), 1)
+    said = [line for line in daemon.text().splitlines() if line.startswith("teampmd: ")]
+    equal("lines of ours", len(said), 1)
+    if "--vdev net_memif0: no port" not in said[0]:
+        raise AssertionError(said[0])
+
+
+def kill_and_restart(tmp):
+    """Kill -9: what it leaves (its socket, EAL's files) does not stop the next one."""
+    args = ["--no-huge", "--no-shconf", "--no-pci", "-m", "128", "--file-prefix", prefix(),
+            "--vdev", "net_null0", "--vdev", "net_ring0", "--", "--host", "1"]
+    first = Teampmd(tmp, args)
+    first.kill()
+    second = Teampmd(tmp, args, socket=first.socket)
+    second.quit()
+    equal("its socket is there", second.socket.exists(), False)
+
+
+ROWS = [("limits/pool-exhaustion", pool_exhaustion), ("limits/tiny-pool", tiny_pool_recovers),
+        ("limits/full-ring", full_ring_to_a_slow_member), ("limits/buffers", buffers_come_back),
+        ("limits/jumbo", jumbo), ("limits/too-big", too_big), ("limits/no-memory", no_room),
+        ("limits/no-device", no_device), ("limits/kill", kill_and_restart)]
