@@ -42,6 +42,7 @@ def run_team(tmp, host, members, from_host, from_members):
     daemon.do("start")
     for port in range(len(ends)):
         check_mac(daemon, port)
+    wait_for("all links are up", lambda: daemon.links(*range(len(ends))))
     wait_for("all members distribute",
              lambda: all(m["distributing"] for m in daemon.show("team")["members"]))
     for end in ends:
