@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import harness
+import rows_bonding
 import rows_config
 import rows_limits
 import rows_matrix
@@ -26,7 +27,7 @@ import rows_offload
 import rows_ports
 import sides
 
-MODULES = [rows_ports, rows_matrix, rows_config, rows_offload, rows_limits]
+MODULES = [rows_ports, rows_matrix, rows_bonding, rows_config, rows_offload, rows_limits]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 
