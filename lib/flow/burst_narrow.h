@@ -5,7 +5,9 @@
 /* Parse and hash bursts with 128-bit vectors, for the units below AVX-512: first all frames
  * are classified, four at a time and without a branch, then all IPv4 tuples are hashed, then
  * all IPv6 tuples. A burst that mixes them costs no more mispredicted branches than one that
- * does not. Included by one file for each unit, which is compiled with that unit's flags.
+ * does not. Included by one file for each unit, which is compiled with that unit's flags and
+ * defines hash_list(), Toeplitz of nb tuples of len bytes each, at p[], of which 16 bytes are
+ * readable at least.
  *
  * Frames that are nothing plain are left to flow_hash_one(), as in burst_avx512.c.
  */
@@ -223,7 +225,32 @@ struct shape {
 	bool ports;
 };
 
-/* Length of a tuple. */
+/* The tuple of the plain frame i, as flow_tuple() has it but without zeros at its end.
+ * @param room [FLOW_TUPLE_MAX] to put it together where it is not in one piece
+ */
+static __rte_always_inline const uint8_t *
+tuple_of(const struct shape shape, const struct burst *b, unsigned int i, uint8_t *room)
+{
+	const uint8_t *p = b->p[i], *frame = p - b->tag[i];
+	const uint16_t src = shape.v6 ? IPV6_SRC : IPV4_SRC, len = shape.v6 ? 16 : 4;
+
+	switch (shape.policy) {
+	case TP_FLOW_L23:
+		memcpy(room, p + src, 2 * len);
+		memcpy(room + 2 * len, frame, 2 * RTE_ETHER_ADDR_LEN);
+		return room;
+	case TP_FLOW_L2:
+		memcpy(room, frame, 2 * RTE_ETHER_ADDR_LEN);
+		memcpy(room + 12, p + 12, 2);
+		return room;
+	case TP_FLOW_DST:
+		return p + src + len;
+	default:
+		return p + src;
+	}
+}
+
+/* Its length. */
 static __rte_always_inline uint16_t
 tuple_len(const struct shape shape)
 {
@@ -233,40 +260,11 @@ tuple_len(const struct shape shape)
 	case TP_FLOW_L23:
 		return 2 * addr_len + 2 * RTE_ETHER_ADDR_LEN;
 	case TP_FLOW_L2:
-		return 16;
+		return 14;
 	case TP_FLOW_DST:
 		return addr_len;
 	default:
-		return 2 * addr_len + 4;
-	}
-}
-
-/* As flow_tuple(), for the plain frame i. */
-static __rte_always_inline void
-tuple_put(const struct shape shape, const struct burst *b, unsigned int i, uint8_t *t)
-{
-	const uint8_t *p = b->p[i], *frame = p - b->tag[i];
-	const uint16_t src = shape.v6 ? IPV6_SRC : IPV4_SRC, len = shape.v6 ? 16 : 4;
-	uint32_t ports = 0;
-
-	switch (shape.policy) {
-	case TP_FLOW_L23:
-		memcpy(t, p + src, 2 * len);
-		memcpy(t + 2 * len, frame, 2 * RTE_ETHER_ADDR_LEN);
-		break;
-	case TP_FLOW_L2:
-		memcpy(t, frame, 2 * RTE_ETHER_ADDR_LEN);
-		memcpy(t + 12, p + 12, 2);
-		memset(t + 14, 0, 2);
-		break;
-	case TP_FLOW_DST:
-		memcpy(t, p + src + len, len);
-		break;
-	default:
-		if (shape.ports)
-			ports = load32(p + src + 2 * len);
-		memcpy(t, p + src, 2 * len);
-		memcpy(t + 2 * len, &ports, sizeof(ports));
+		return 2 * addr_len + (shape.ports ? 4 : 0);
 	}
 }
 
@@ -332,13 +330,13 @@ crc_lanes(const struct shape shape, const struct burst *b, struct rte_mbuf *cons
 	return cut;
 }
 
-/* The same by way of packed tuples. */
+/* The same with Toeplitz. */
 static __rte_always_inline uint64_t
 toeplitz_lanes(const struct tp_flow *flow, const struct shape shape, const struct burst *b,
                 struct rte_mbuf *const *pkts, uint64_t lanes, uint32_t *hash)
 {
-	uint8_t tuples[TP_BURST_MAX * FLOW_TUPLE_MAX], index[TP_BURST_MAX], *t = tuples;
-	const uint16_t len = tuple_len(shape);
+	uint8_t room[TP_BURST_MAX][FLOW_TUPLE_MAX + 4], index[TP_BURST_MAX];
+	const uint8_t *p[TP_BURST_MAX];
 	uint32_t sorted[TP_BURST_MAX];
 	uint64_t cut = 0;
 	uint16_t nb = 0;
@@ -350,12 +348,11 @@ toeplitz_lanes(const struct tp_flow *flow, const struct shape shape, const struc
 			cut |= UINT64_C(1) << i;
 			continue;
 		}
-		tuple_put(shape, b, i, t);
+		p[nb] = tuple_of(shape, b, i, room[nb]);
 		index[nb++] = (uint8_t)i;
-		t += len;
 	}
 	if (nb > 0)
-		flow->tuples(flow, tuples, len, nb, sorted);
+		hash_list(flow, p, tuple_len(shape), nb, sorted);
 	for (uint16_t n = 0; n < nb; n++)
 		hash[index[n]] = sorted[n];
 	return cut;

@@ -4,6 +4,17 @@
 
 /* The portable unit: every CPU that DPDK supports has SSE4.2. */
 
+#include "flow_int.h"
+
+/* For burst_narrow.h. */
+static void
+hash_list(const struct tp_flow *flow, const uint8_t *const *p, uint16_t len, uint16_t nb,
+                uint32_t *hash)
+{
+	for (uint16_t i = 0; i < nb; i++)
+		flow_toeplitz_scalar(flow, p[i], len, 1, &hash[i]);
+}
+
 #include "burst_narrow.h"
 
 flow_burst_fn

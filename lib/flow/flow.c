@@ -191,7 +191,9 @@ tp_flow_create(const struct tp_flow_conf *conf, int socket_id)
 	flow->conf = *conf;
 	if (conf->isa == TP_FLOW_ISA_BEST)
 		flow->conf.isa = best_isa();
-	flow->burst = isas[flow->conf.isa].burst[conf->fn](&flow->conf);
+	flow->conf.trust_rss &= flow_rss_possible(conf);
+	flow->burst_all = isas[flow->conf.isa].burst[conf->fn](&flow->conf);
+	flow->burst = flow->conf.trust_rss ? flow_burst_rss : flow->burst_all;
 	flow->tuples = isas[flow->conf.isa].tuples[conf->fn];
 	if (conf->fn == TP_FLOW_TOEPLITZ)
 		flow_toeplitz_tables(flow);

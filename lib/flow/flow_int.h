@@ -33,6 +33,7 @@ typedef void (*flow_tuples_fn)(const struct tp_flow *flow, const uint8_t *tuples
 struct tp_flow {
 	struct tp_flow_conf conf;
 	flow_burst_fn burst;
+	flow_burst_fn burst_all; /* without the ports' help */
 	flow_tuples_fn tuples;
 	/* Toeplitz for GF2P8AFFINEQB: row c of matrix s is the key's bits 8s+c..8s+c+7. */
 	uint64_t matrix[FLOW_NB_WINDOWS];
@@ -63,6 +64,14 @@ uint16_t flow_tuple(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
  * @return whether control may want to see it
  */
 bool flow_hash_one(const struct tp_flow *flow, const struct rte_mbuf *m, uint32_t *hash);
+
+/* ---- rss.c ------------------------------------------------------------------ */
+
+/* Can a port's RSS compute this hash at all? */
+bool flow_rss_possible(const struct tp_flow_conf *conf);
+/* Take the hashes that ports have computed; flow->burst_all() does the rest. */
+uint64_t flow_burst_rss(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
+                uint32_t *hash);
 
 /* ---- scalar.c -------------------------------------------------------------- */
 

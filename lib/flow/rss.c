@@ -39,6 +39,12 @@ same_function(const struct rte_eth_rss_conf *rss)
 }
 
 bool
+flow_rss_possible(const struct tp_flow_conf *conf)
+{
+	return conf->policy == TP_FLOW_L34 && conf->fn == TP_FLOW_TOEPLITZ && !conf->symmetric;
+}
+
+bool
 tp_flow_rss_same(const struct tp_flow *flow, uint16_t port_id)
 {
 	uint8_t key[UINT8_MAX];
@@ -46,15 +52,63 @@ tp_flow_rss_same(const struct tp_flow *flow, uint16_t port_id)
 	struct rte_eth_rss_conf rss = { .rss_key = key };
 	const struct tp_flow_conf *conf = &flow->conf;
 
-	if (conf->policy != TP_FLOW_L34 || conf->fn != TP_FLOW_TOEPLITZ || conf->symmetric)
+	if (!flow_rss_possible(conf))
 		return false;
-	if (rte_eth_dev_info_get(port_id, &info) != 0 || info.hash_key_size < TP_FLOW_KEY_LEN)
+	if (rte_eth_dev_info_get(port_id, &info) != 0)
 		return false;
-	rss.rss_key_len = info.hash_key_size;
+	/* Some drivers with keys of the usual length do not tell it. */
+	rss.rss_key_len = info.hash_key_size > 0 ? info.hash_key_size : TP_FLOW_KEY_LEN;
 	if (rte_eth_dev_rss_hash_conf_get(port_id, &rss) != 0)
 		return false;
 	if ((rss.rss_hf & RSS_NEEDED) != RSS_NEEDED || (rss.rss_hf & ~RSS_HARMLESS) != 0)
 		return false;
 	return same_function(&rss) && rss.rss_key_len >= TP_FLOW_KEY_LEN &&
 	       memcmp(key, conf->key, TP_FLOW_KEY_LEN) == 0;
+}
+
+/* Does the port's hash cover what ours does? Only where it says that it found TCP or UDP, and
+ * those as they lie in the frame, not in a tunnel.
+ */
+static inline bool
+has_our_hash(const struct rte_mbuf *m)
+{
+	uint32_t type = m->packet_type & (RTE_PTYPE_L4_MASK | RTE_PTYPE_TUNNEL_MASK);
+
+	return (m->ol_flags & RTE_MBUF_F_RX_RSS_HASH) != 0 &&
+	       (type == RTE_PTYPE_L4_TCP || type == RTE_PTYPE_L4_UDP);
+}
+
+/* Frames that the port left to us. */
+static uint64_t
+hash_rest(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint64_t rest, uint32_t *hash)
+{
+	uint32_t sorted[TP_BURST_MAX];
+	struct rte_mbuf *left[TP_BURST_MAX];
+	uint8_t index[TP_BURST_MAX];
+	uint64_t special = 0, seen;
+	uint16_t nb = 0;
+
+	for (; rest != 0; rest &= rest - 1) {
+		index[nb] = (uint8_t)__builtin_ctzll(rest);
+		left[nb] = pkts[index[nb]];
+		nb++;
+	}
+	seen = flow->burst_all(flow, left, nb, sorted);
+	for (uint16_t i = 0; i < nb; i++) {
+		hash[index[i]] = sorted[i];
+		special |= (seen >> i & 1) << index[i];
+	}
+	return special;
+}
+
+uint64_t
+flow_burst_rss(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts, uint32_t *hash)
+{
+	uint64_t rest = 0;
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		hash[i] = pkts[i]->hash.rss;
+		rest |= (uint64_t)!has_our_hash(pkts[i]) << i;
+	}
+	return rest == 0 ? 0 : hash_rest(flow, pkts, rest, hash);
 }

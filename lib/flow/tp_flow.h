@@ -53,7 +53,9 @@ struct tp_flow_conf {
 	uint8_t isa;    /**< enum tp_flow_isa; TP_FLOW_ISA_BEST unless testing */
 	bool symmetric; /**< sort the two endpoints first, so that both directions match */
 	bool trust_rss; /**< use mbuf.hash.rss where RTE_MBUF_F_RX_RSS_HASH is set: only when
-			    * the port's RSS computes this very function, see tp_flow_rss_same() */
+			    * the port's RSS computes this very function, see tp_flow_rss_same().
+			    * Believed for TCP and UDP by packet_type; without effect but for
+			    * L34, Toeplitz, not symmetric */
 	uint8_t key[TP_FLOW_KEY_LEN]; /**< Toeplitz key, big endian as on the wire */
 };
 
