@@ -105,7 +105,7 @@ worker_rx(struct worker *w, uint64_t now)
 	struct tp_member *m = w->member;
 	struct tp_pkt_info info[TP_BURST_MAX];
 	struct rte_mbuf *pkts[TP_BURST_MAX];
-	struct sorted out = { .nb_host = 0 };
+	struct sorted out;
 	uint16_t n;
 
 	if (unlikely(atomic_load_explicit(&m->port_ack, memory_order_relaxed) & TP_PORT_HALT))
@@ -115,6 +115,7 @@ worker_rx(struct worker *w, uint64_t now)
 		return 0;
 	tp_pkt_parse_burst(pkts, n, info);
 	m->ctr.c[TP_C_RX_PACKETS] += n;
+	out.nb_host = out.nb_control = 0; /* its arrays need no zeros */
 	for (uint16_t i = 0; i < n; i++) {
 		m->ctr.c[TP_C_RX_BYTES] += pkts[i]->pkt_len;
 		classify(m, pkts[i], &info[i], now, &out);
