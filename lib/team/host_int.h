@@ -7,6 +7,7 @@
 #define HOST_INT_H
 
 #include <rte_bitops.h>
+#include <rte_byteorder.h>
 #include <rte_ethdev.h>
 
 #include "tp_team.h"
@@ -75,6 +76,18 @@ struct tp_host {
 	uint8_t map[TP_MAX_BUCKETS + 64];      /**< in force; slack for vector loads */
 };
 
+/** Leave a guard whose busy is the lowest byte: a plain store to that byte alone, so that what
+ * others set in the rest of the word meanwhile stays, without a locked instruction (as Linux leaves
+ * its queued spinlock). Only the one who is busy.
+ */
+static inline void
+guard_leave(void *word, size_t size)
+{
+	size_t busy = RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN ? 0 : size - 1;
+
+	__atomic_store_n((uint8_t *)word + busy, 0, __ATOMIC_RELEASE);
+}
+
 /** Try to become the consumer of a member's egress; never waits. */
 static inline bool
 txg_enter(struct tp_member *m)
@@ -88,7 +101,7 @@ txg_enter(struct tp_member *m)
 static inline void
 txg_leave(struct tp_member *m)
 {
-	atomic_fetch_and_explicit(&m->tx_guard, ~TP_TXG_BUSY, memory_order_release);
+	guard_leave(&m->tx_guard, sizeof(m->tx_guard));
 }
 
 static inline bool

@@ -299,7 +299,7 @@ tp_role_word(bool primary, uint32_t epoch, uint32_t seq)
 }
 
 /** Host port's guard: bits 62..32 epoch (control raises), bits 7..0 busy: 0, or who holds it.
- * Taken by CAS {epoch, 0} -> {epoch, TP_GUARD_HOLDER(me)}, released by subtracting that again.
+ * Taken by CAS {epoch, 0} -> {epoch, TP_GUARD_HOLDER(me)}, left by clearing the busy byte alone.
  * It says who, because control clears the busy of a frozen lcore, and by the time frozen is seen
  * that lcore may have left and the new primary be inside (tests/model, MUT_ANON_BUSY).
  */
@@ -307,9 +307,9 @@ tp_role_word(bool primary, uint32_t epoch, uint32_t seq)
 #define TP_GUARD_HOLDER(member) ((uint64_t)(member) + 1)
 #define TP_GUARD_EPOCH_1 (UINT64_C(1) << 32)
 
-/** Tx guard of a member's egress and host ring. */
-#define TP_TXG_BUSY 1u    /**< the consumer is at work */
-#define TP_TXG_REVOKED 2u /**< the holder of the host port wants everything back */
+/** Tx guard of a member's egress and host ring; busy has the lowest byte for itself. */
+#define TP_TXG_BUSY 1u        /**< the consumer is at work */
+#define TP_TXG_REVOKED 0x100u /**< the holder of the host port wants everything back */
 
 /** Request to leave a port alone: bits 31..1 sequence, bit 0 halt. The owner acknowledges by
  * copying the word to port_ack; while halted it touches neither Rx nor Tx of the port.

@@ -109,8 +109,24 @@ test_epoch_raised_meanwhile_stays(void **state)
 	(void)state;
 	atomic_fetch_add(&host.guard, TP_GUARD_HOLDER(1));
 	epoch = tp_host_raise(&host);
-	atomic_fetch_sub(&host.guard, TP_GUARD_HOLDER(1));
+	guard_leave(&host.guard, sizeof(host.guard));
 	assert_int_equal(TP_ROLE_EPOCH(host.guard), epoch);
+	assert_true(tp_host_idle(&host));
+}
+
+/* MUT_NO_REVOKE: nor may leaving the Tx guard undo that it was revoked meanwhile. */
+static void
+test_revoked_meanwhile_stays(void **state)
+{
+	(void)state;
+	assert_true(txg_enter(&member[0]));
+	assert_false(txg_enter(&member[0]));
+	atomic_fetch_or(&member[0].tx_guard, TP_TXG_REVOKED);
+	txg_leave(&member[0]);
+	assert_int_equal(member[0].tx_guard, TP_TXG_REVOKED);
+	assert_false(txg_enter(&member[0]));
+	atomic_fetch_and(&member[0].tx_guard, ~TP_TXG_REVOKED);
+	assert_true(txg_enter(&member[0]));
 }
 
 static void
@@ -138,6 +154,7 @@ main(void)
 		cmocka_unit_test_setup(test_busy_keeps_others_out, setup),
 		cmocka_unit_test_setup(test_evict_takes_only_the_named_one_out, setup),
 		cmocka_unit_test_setup(test_epoch_raised_meanwhile_stays, setup),
+		cmocka_unit_test_setup(test_revoked_meanwhile_stays, setup),
 		cmocka_unit_test_setup(test_epoch_wraps, setup),
 	};
 
