@@ -278,17 +278,19 @@ host_poll(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
 	uint16_t port_id = atomic_load_explicit(&h->port_id, memory_order_relaxed);
 	struct rte_mbuf *pkts[TP_BURST_MAX];
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, flags = 0;
 	uint16_t n;
 
 	n = rte_eth_rx_burst(port_id, 0, pkts, h->burst);
 	if (n == 0)
 		return 0;
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		bytes += pkts[i]->pkt_len;
+		flags |= pkts[i]->ol_flags;
+	}
 	me->ctr.c[TP_C_HOST_RX] += n;
 	me->ctr.c[TP_C_HOST_RX_BYTES] += bytes;
-	host_distribute(h, me, pkts, n, now);
+	host_distribute(h, me, pkts, n, flags, now);
 	return n;
 }
 

@@ -234,13 +234,11 @@ fix_intent(struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts)
 
 void
 host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts,
-                uint64_t now)
+                uint64_t flags, uint64_t now)
 {
 	uint32_t hash[TP_BURST_MAX];
-	uint64_t flags = 0, special;
+	uint64_t special;
 
-	for (uint16_t i = 0; i < nb_pkts; i++)
-		flags |= pkts[i]->ol_flags;
 	if (unlikely(flags & RX_WORK)) {
 		nb_pkts = fix_intent(me, pkts, nb_pkts);
 		if (nb_pkts == 0)

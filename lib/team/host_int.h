@@ -116,9 +116,12 @@ host_ring(const struct tp_host *h, uint8_t member)
 	return h->fabric->ring[TP_NODE_HOST][member];
 }
 
-/** Distribute a burst that came from the host port. @param pkts [nb_pkts] consumed */
+/** Distribute a burst that came from the host port.
+ * @param pkts [nb_pkts] consumed
+ * @param flags every flag that is set in ol_flags of one of them
+ */
 void host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts,
-                uint16_t nb_pkts, uint64_t now);
+                uint16_t nb_pkts, uint64_t flags, uint64_t now);
 /** The member by which a reply to a neighbour is to leave: where it asked, or TP_MEMBER_NONE. */
 uint8_t host_asked_by(struct tp_host *h, const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 uint64_t now);
