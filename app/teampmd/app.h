@@ -100,7 +100,8 @@ struct port {
 	uint16_t nb_rxd, nb_txd;
 	uint64_t tx_offloads; /**< enabled ones */
 	uint16_t mtu;
-	uint32_t if_index; /**< kernel interface behind it, 0: none */
+	uint32_t if_index;    /**< kernel interface behind it, 0: none */
+	uint16_t orig_if_mtu; /**< that interface's, 0: not known */
 };
 
 /** Everything about port handling that may fail says why here: "port 1 (net_af_packet): ...". */

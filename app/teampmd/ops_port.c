@@ -21,7 +21,7 @@ change_host(struct control *c, void *arg)
 {
 	struct host_change *ch = arg;
 	struct daemon *d = c->daemon;
-	int node;
+	int rc, node;
 
 	c->has_host = ch->port != NULL;
 	if (ch->port == NULL)
@@ -29,8 +29,11 @@ change_host(struct control *c, void *arg)
 	c->host_port = *ch->port;
 	port_set_carrier(&c->host_port, c->team.carrier);
 	node = c->host_port.socket_id;
-	return tp_host_set_port(d->host, c->host_port.port_id, c->host_port.tx_offloads,
+	rc = tp_host_set_port(d->host, c->host_port.port_id, c->host_port.tx_offloads,
 	                d->pool[node], d->pool_indirect[node]);
+	if (rc == 0)
+		tp_host_set_mtu(d->host, c->host_port.mtu);
+	return rc;
 }
 
 static int
@@ -165,22 +168,20 @@ host_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
 
 	if (rc == 0)
 		rc = port_set_mtu(&d->control.host_port, mtu, err);
+	if (rc == 0)
+		tp_host_set_mtu(d->host, mtu);
 	op_resume_host(d);
 	return rc;
 }
 
 /* Larger: members first, so that no frame is too big for one; smaller: the host first. */
-int
-op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
+static int
+all_mtus(struct daemon *d, uint16_t mtu, struct error_text *err)
 {
 	struct control *c = &d->control;
 	bool larger = mtu >= c->mtu;
 	int rc = 0;
 
-	if (mtu < 68 || mtu > 9702) {
-		snprintf(err->text, sizeof(err->text), "MTU %u: not from 68 to 9702", mtu);
-		return -EINVAL;
-	}
 	if (c->has_host && !larger)
 		rc = host_mtu(d, mtu, err);
 	FOREACH_SLOT(c, s) {
@@ -189,8 +190,38 @@ op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
 	}
 	if (rc == 0 && c->has_host && larger)
 		rc = host_mtu(d, mtu, err);
+	return rc;
+}
+
+/* One port refused: those that did not keep what they had. */
+static void
+undo_mtus(struct daemon *d, uint16_t mtu)
+{
+	struct control *c = &d->control;
+	struct error_text ignored;
+
+	FOREACH_SLOT(c, s) {
+		if (s->port.mtu != mtu)
+			member_mtu(d, slot_id(c, s), mtu, &ignored);
+	}
+	if (c->has_host && c->host_port.mtu != mtu)
+		host_mtu(d, mtu, &ignored);
+}
+
+int
+op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
+{
+	int rc;
+
+	if (mtu < 68 || mtu > 9702) {
+		snprintf(err->text, sizeof(err->text), "MTU %u: not from 68 to 9702", mtu);
+		return -EINVAL;
+	}
+	rc = all_mtus(d, mtu, err);
 	if (rc == 0)
-		control_call(c, note_mtu, &mtu);
+		control_call(&d->control, note_mtu, &mtu);
+	else
+		undo_mtus(d, d->control.mtu);
 	return rc;
 }
 

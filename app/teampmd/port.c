@@ -5,18 +5,16 @@
 /* Ethdevs: configure and start, take the team's MAC, give everything back on exit. */
 
 #include <errno.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
+#include <linux/if_packet.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
 
 #include "app.h"
+#include "netif.h"
 
 /* Everything egress can make use of; what a port lacks is done in software. */
 #define PORT_TX_OFFLOADS                                                                           \
@@ -70,19 +68,27 @@ port_check_vdevs(struct error_text *err)
 	return 0;
 }
 
+/* What the device was made with; never NULL. */
+static const char *
+device_args(const struct rte_eth_dev_info *info)
+{
+	const struct rte_devargs *devargs =
+	                info->device == NULL ? NULL : rte_dev_devargs(info->device);
+
+	return devargs == NULL || devargs->args == NULL ? "" : devargs->args;
+}
+
 bool
 port_shares_buffers(uint16_t port_id)
 {
-	const struct rte_devargs *devargs;
 	struct rte_eth_dev_info info;
 
 	if (rte_eth_dev_info_get(port_id, &info) != 0)
 		return false;
 	if (strcmp(info.driver_name, "net_virtio_user") == 0)
 		return true;
-	devargs = info.device == NULL ? NULL : rte_dev_devargs(info.device);
-	return strcmp(info.driver_name, "net_memif") == 0 && devargs != NULL &&
-	       devargs->args != NULL && strstr(devargs->args, "zero-copy=yes") != NULL;
+	return strcmp(info.driver_name, "net_memif") == 0 &&
+	       strstr(device_args(&info), "zero-copy=yes") != NULL;
 }
 
 static void
@@ -95,6 +101,7 @@ port_remember(struct port *p, uint16_t port_id, const struct rte_eth_dev_info *i
 	snprintf(p->driver, sizeof(p->driver), "%s", info->driver_name);
 	p->socket_id = RTE_MAX(rte_eth_dev_socket_id(port_id), 0);
 	p->if_index = info->if_index;
+	p->orig_if_mtu = netif_mtu(info->if_index);
 	rte_eth_macaddr_get(port_id, &p->orig_mac);
 	rte_eth_dev_get_mtu(port_id, &p->orig_mtu);
 	p->orig_promisc = rte_eth_promiscuous_get(port_id) == 1;
@@ -197,6 +204,14 @@ port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text 
 	return 0;
 }
 
+static void
+restore_mtu(const struct port *p)
+{
+	rte_eth_dev_set_mtu(p->port_id, p->orig_mtu);
+	if (p->orig_if_mtu != 0 && p->orig_if_mtu != p->orig_mtu)
+		netif_set_mtu(p->if_index, p->orig_if_mtu);
+}
+
 void
 port_close(struct port *p, bool close_dev)
 {
@@ -209,7 +224,7 @@ port_close(struct port *p, bool close_dev)
 		                !rte_is_same_ether_addr(&now, &p->orig_mac))
 			rte_eth_dev_default_mac_addr_set(p->port_id, &p->orig_mac);
 		if (p->mtu != p->orig_mtu)
-			rte_eth_dev_set_mtu(p->port_id, p->orig_mtu);
+			restore_mtu(p);
 		if (!p->orig_promisc)
 			rte_eth_promiscuous_disable(p->port_id);
 		if (!p->orig_allmulti)
@@ -234,17 +249,62 @@ port_take_mac(struct port *p, const struct rte_ether_addr *mac)
 	return rte_eth_promiscuous_enable(p->port_id);
 }
 
-int
-port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err)
+/* DPDK 22.11's net_af_packet allows 1518 bytes whatever fits its ring: what the kernel puts into a
+ * frame (tpacket_rcv) behind its header, and the Ethernet header before the network layer's.
+ */
+static uint16_t
+af_packet_max_mtu(const struct rte_eth_dev_info *info)
+{
+	const char *framesz = strstr(device_args(info), "framesz=");
+	unsigned long size = framesz == NULL ? 2048 : strtoul(framesz + 8, NULL, 10);
+	unsigned long head = TPACKET_ALIGN(TPACKET2_HDRLEN + 16);
+
+	return size <= head ? 0 : RTE_MIN(size - head, (unsigned long)UINT16_MAX);
+}
+
+/* The largest MTU that ethdev lets pass. */
+static uint16_t
+max_mtu(const struct rte_eth_dev_info *info)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (strcmp(info->driver_name, "net_af_packet") == 0)
+		return af_packet_max_mtu(info);
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
+}
+
+static int
+try_mtu(struct port *p, const struct rte_eth_dev_info *info, uint16_t mtu)
 {
 	int rc = rte_eth_dev_set_mtu(p->port_id, mtu);
 
+	if (rc == -EINVAL && strcmp(p->driver, "net_af_packet") == 0 && mtu <= max_mtu(info))
+		rc = netif_set_mtu(p->if_index, mtu);
+	return rc;
+}
+
+int
+port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err)
+{
+	struct rte_eth_dev_info info;
+	int rc = rte_eth_dev_info_get(p->port_id, &info);
+
+	if (rc == 0)
+		rc = try_mtu(p, &info, mtu);
 	if (rc == -EBUSY && p->started) {
 		rte_eth_dev_stop(p->port_id);
-		rc = rte_eth_dev_set_mtu(p->port_id, mtu);
+		rc = try_mtu(p, &info, mtu);
 		p->started = rte_eth_dev_start(p->port_id) == 0;
 		if (!p->started)
 			return fail(err, p, -EIO, "starting it again after the MTU changed");
+	}
+	if (rc == -EINVAL && mtu > max_mtu(&info)) {
+		snprintf(err->text, sizeof(err->text),
+		                "port %u (%s): MTU %u is more than the %u that it takes",
+		                p->port_id, p->name, mtu, max_mtu(&info));
+		return rc;
 	}
 	/* Ports without the call have no limit of their own. */
 	if (rc != 0 && rc != -ENOTSUP)
@@ -253,46 +313,11 @@ port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err)
 	return 0;
 }
 
-/* ip link set dev TAP carrier on|off */
-static int
-tap_carrier(uint32_t if_index, uint8_t on)
-{
-	struct {
-		struct nlmsghdr nlh;
-		struct ifinfomsg ifi;
-		struct rtattr attr;
-		uint8_t carrier[RTA_ALIGN(1)];
-	} req = {
-		.nlh = { .nlmsg_len = sizeof(req),
-		                .nlmsg_type = RTM_SETLINK,
-		                .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		.ifi = { .ifi_family = AF_UNSPEC, .ifi_index = if_index },
-		.attr = { .rta_len = RTA_LENGTH(1), .rta_type = IFLA_CARRIER },
-		.carrier = { on },
-	};
-	struct {
-		struct nlmsghdr nlh;
-		struct nlmsgerr error;
-		char more[256];
-	} reply;
-	int rc = 0, fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	if (fd < 0)
-		return -errno;
-	/* The kernel handles the request, and queues its answer, before send() returns. */
-	if (send(fd, &req, sizeof(req), 0) < 0 || recv(fd, &reply, sizeof(reply), MSG_DONTWAIT) < 0)
-		rc = -errno;
-	else if (reply.nlh.nlmsg_type == NLMSG_ERROR)
-		rc = reply.error.error;
-	close(fd);
-	return rc;
-}
-
 int
 port_set_carrier(const struct port *p, bool on)
 {
 	if (strcmp(p->driver, "net_tap") == 0 && p->if_index != 0)
-		return tap_carrier(p->if_index, on);
+		return netif_set_carrier(p->if_index, on);
 	return on ? rte_eth_dev_set_link_up(p->port_id) : rte_eth_dev_set_link_down(p->port_id);
 }
 

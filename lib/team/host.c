@@ -106,6 +106,12 @@ tp_host_set_port(struct tp_host *h, uint16_t port_id, uint64_t tx_offloads,
 	return 0;
 }
 
+void
+tp_host_set_mtu(struct tp_host *h, uint16_t mtu)
+{
+	h->egress.mtu = mtu;
+}
+
 /* ---- the guard ----------------------------------------------------------- */
 
 uint32_t

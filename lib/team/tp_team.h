@@ -382,6 +382,10 @@ void tp_host_set_member(struct tp_host *host, uint8_t id, struct tp_member *memb
  */
 int tp_host_set_port(struct tp_host *host, uint16_t port_id, uint64_t tx_offloads,
                 struct rte_mempool *pool, struct rte_mempool *pool_indirect);
+/** Let frames of this size through to the port, when it is another than ethdev says. Control, under
+ * the same conditions.
+ */
+void tp_host_set_mtu(struct tp_host *host, uint16_t mtu);
 
 /** Take the host port from whoever has it: the present epoch ends (protocols, hand-over).
  * Control. @return the new epoch, for the next primary's role word
