@@ -366,6 +366,18 @@ stream_end() {
     cat "$tmp/stream.$1"
 }
 
+# Others on this machine make pauses too: how long the longest was while streams ran.
+noise_start() { stream_start noise "$P" "$P" 127.0.0.1 "$1" --flows=1 --pps=200; } # SECONDS
+noise_end() {
+    stream_end noise >/dev/null
+    noise_ms=$(stream_of noise '.max_gap_ms - 5 | if . < 0 then 0 else floor end')
+}
+
+# silence NAME LIMIT-MS: the longest stop of any flow, but for pauses of the whole machine
+silence() {
+    within "longest stop of $1" "$(stream_of "$1" .max_gap_ms)" 0 "$(jq -n "$2 + $noise_ms")"
+}
+
 stream_of() { jq -r "$2" "$tmp/stream.$1"; } # NAME FILTER
 
 # capture NAMESPACE INTERFACE NAME [FILTER]: what comes in there, until capture_stop
