@@ -46,7 +46,11 @@ control_thread_read(void *arg, uint64_t *cpu_ns, bool *blocked)
 bool
 control_left_out(const struct control *c, uint8_t member)
 {
-	if (c->primary == member || c->team.member[member].distributing || c->dist_dirty)
+	/* What the engine decided since control_decide() counts, too. */
+	const uint32_t undone = c->team.pending & (TP_TEAM_ACT_DIST | TP_TEAM_ACT_PRIMARY);
+
+	if (c->primary == member || c->team.member[member].distributing || undone != 0 ||
+	                c->dist_dirty)
 		return false;
 	if (c->primary == TP_MEMBER_NONE)
 		return tp_host_idle(c->daemon->host);
