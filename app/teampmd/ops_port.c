@@ -23,6 +23,7 @@ change_host(struct control *c, void *arg)
 	struct daemon *d = c->daemon;
 	int rc, node;
 
+	tp_host_purge(d->host, &c->ctr);
 	c->has_host = ch->port != NULL;
 	if (ch->port == NULL)
 		return tp_host_set_port(d->host, RTE_MAX_ETHPORTS, 0, NULL, NULL);

@@ -75,6 +75,14 @@ tp_host_free(struct tp_host *h)
 }
 
 void
+tp_host_purge(struct tp_host *h, struct tp_counters *ctr)
+{
+	struct rte_mbuf *pkts[TP_EGRESS_HOLD];
+
+	tp_drop_burst(ctr, TP_DROP_HOST_TX_FULL, pkts, tp_egress_take_back(&h->egress, pkts));
+}
+
+void
 tp_host_set_member(struct tp_host *h, uint8_t id, struct tp_member *member)
 {
 	uint32_t bit = RTE_BIT32(id);
@@ -318,7 +326,7 @@ tp_host_step(struct tp_host *h, struct tp_member *me, uint64_t now)
 		me->ctr.c[TP_C_GUARD_LOST]++;
 		return 0;
 	}
-	host_apply(h, now);
+	host_apply(h, me, now);
 	if (atomic_load_explicit(&h->port_id, memory_order_acquire) != RTE_MAX_ETHPORTS) {
 		n += host_deliver(h, me);
 		n += host_fetch(h, me, now);

@@ -99,7 +99,7 @@ host_take_back(struct tp_host *h, struct tp_member *m)
 
 /* In broadcast every other member has its own reference: handing out again would double it. */
 static void
-host_forget(struct tp_host *h, uint32_t nb)
+host_forget(struct tp_host *h, struct tp_member *me, uint32_t nb)
 {
 	struct host_stash *s = &h->stash;
 
@@ -107,7 +107,7 @@ host_forget(struct tp_host *h, uint32_t nb)
 		struct rte_mbuf *m = s->slot[s->head & s->mask];
 
 		stash_set_head(s, s->head + 1);
-		rte_pktmbuf_free(m);
+		tp_drop_burst(&me->ctr, TP_DROP_TX_PORT_STOPPED, &m, 1);
 	}
 }
 
@@ -188,7 +188,7 @@ host_move_idle(struct tp_host *h, uint64_t now)
 }
 
 void
-host_apply(struct tp_host *h, uint64_t now)
+host_apply(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
 	struct tp_dist *next = atomic_load_explicit(&h->published, memory_order_acquire);
 	uint32_t losers, mask;
@@ -206,7 +206,7 @@ host_apply(struct tp_host *h, uint64_t now)
 		uint32_t nb = m == NULL ? 0 : host_take_back(h, m);
 
 		if (nb > 0 && h->dist->mode == TP_MODE_BROADCAST)
-			host_forget(h, nb);
+			host_forget(h, me, nb);
 	}
 	host_adopt_map(h, next, now);
 	h->dist = next;

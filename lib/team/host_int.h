@@ -129,6 +129,6 @@ uint8_t host_asked_by(struct tp_host *h, const struct rte_mbuf *m, const struct 
 uint16_t host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now);
 
 /** Bring a published distribution into force; see host_apply.c. */
-void host_apply(struct tp_host *h, uint64_t now);
+void host_apply(struct tp_host *h, struct tp_member *me, uint64_t now);
 
 #endif

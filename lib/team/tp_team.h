@@ -387,6 +387,9 @@ int tp_host_set_port(struct tp_host *host, uint16_t port_id, uint64_t tx_offload
  */
 void tp_host_set_mtu(struct tp_host *host, uint16_t mtu);
 
+/** Drop what the port has not taken, before it changes. Control, while nobody can hold the guard. */
+void tp_host_purge(struct tp_host *host, struct tp_counters *ctr);
+
 /** Take the host port from whoever has it: the present epoch ends (protocols, hand-over).
  * Control. @return the new epoch, for the next primary's role word
  */

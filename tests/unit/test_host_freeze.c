@@ -55,7 +55,7 @@ static void
 drain(uint8_t to)
 {
 	publish(to);
-	host_apply(host, 0);
+	host_apply(host, &member[0], 0);
 	while (stash_count(&host->stash) > 0)
 		host_hand_out(host, &member[HOLDER], 0);
 }

@@ -48,7 +48,7 @@ setup(void **state)
 	fill_dist(&dist[0], 1, 0);
 	fill_dist(&dist[1], 2, 1);
 	tp_host_publish(host, &dist[0]);
-	host_apply(host, 900);
+	host_apply(host, &member[0], 900);
 	tp_host_publish(host, &dist[1]);
 	return 0;
 }
@@ -80,7 +80,7 @@ get(void)
 static bool
 moved(uint64_t now)
 {
-	host_apply(host, now);
+	host_apply(host, &member[0], now);
 	return host->map[BUCKET] == 1;
 }
 
