@@ -301,6 +301,9 @@ struct daemon {
 	bool start_due; /**< start once the command file has been carried out. main, then front */
 	bool simulated; /**< no lcores, no threads: somebody else calls the steps */
 	uint32_t (*distance)(int node, int other); /**< NUMA distances; NULL: libnuma */
+	/** CPU time of a member's lcore, and whether it is blocked; NULL: ask the kernel */
+	int (*thread)(struct daemon *d, uint8_t member, uint64_t *cpu_ns, bool *blocked);
+	uint64_t grace_ns; /**< before a hung lcore that holds up others is frozen; 0: default */
 	void (*pump)(struct daemon *d); /**< called while an operation waits; NULL: sleep */
 	_Atomic bool quit;              /**< set by signals and by `quit` */
 	_Atomic int exit_code;

@@ -69,7 +69,7 @@ fence_begin(struct control *c, struct slot *s, uint64_t now)
 	atomic_store_explicit(&s->member->role, role, memory_order_release);
 	tp_team_fence(&c->team, slot_id(c, s), true, now);
 	s->fence = FENCE_SOFT;
-	s->fence_due = now + GRACE_NS;
+	s->fence_due = now + (c->daemon->grace_ns != 0 ? c->daemon->grace_ns : GRACE_NS);
 }
 
 static void

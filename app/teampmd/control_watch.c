@@ -31,9 +31,12 @@ int
 control_thread_read(void *arg, uint64_t *cpu_ns, bool *blocked)
 {
 	struct slot *s = arg;
+	struct daemon *d = s->worker->daemon;
 	pid_t tid = atomic_load_explicit(&s->worker->tid, memory_order_acquire);
 	int rc = 0;
 
+	if (d->thread != NULL)
+		return d->thread(d, slot_id(&d->control, s), cpu_ns, blocked);
 	if (s->thread.tid != tid) {
 		if (s->thread.tid != 0)
 			tp_link_thread_close(&s->thread);
