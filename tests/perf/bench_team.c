@@ -13,8 +13,8 @@
  * turns of all members, one after the other on this lcore, less the direct way.
  *
  * secondary-*: turns of a secondary with frames on its ring, less a direct transmission in bursts
- * as long. `value` is for those that the primary's bursts of 32 break up into when all is in step,
- * `full` for those of 32 that a secondary meets when it is late.
+ * as long. `value` is for bursts of 32, as a secondary with much to do finds them; `short` for those
+ * that the primary's bursts of 32 break up into, when it is faster than the primary.
  *
  * pps-*: the daemon's own lcore loops on lcores of their own, control at rest. The host port
  * makes frames as fast as they are asked for while it has buffers: fewer than fit one ring, so that
@@ -33,6 +33,7 @@
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
+#include <rte_prefetch.h>
 
 #include "app.h"
 #include "bench.h"
@@ -138,20 +139,28 @@ next_frame(struct scene *s, struct rte_mbuf *m)
 	m->pkt_len = FRAME_LEN;
 }
 
-/* Rx callback of a port that receives nothing: a burst of frames, flow after flow. */
+/* Rx callback of a port that receives nothing: a burst of frames, flow after flow. Like a driver it
+ * takes raw buffers and writes their first lines only.
+ */
 static uint16_t
 make_frames(uint16_t port_id, uint16_t queue, struct rte_mbuf **pkts, uint16_t nb_pkts,
                 uint16_t max_pkts, void *arg)
 {
 	struct scene *s = arg;
 
-	(void)port_id;
 	(void)queue;
 	if (!atomic_load_explicit(&s->flood, memory_order_relaxed) ||
-	                rte_pktmbuf_alloc_bulk(s->flood_pool, pkts, max_pkts) != 0)
+	                rte_mempool_get_bulk(s->flood_pool, (void **)pkts, max_pkts) != 0)
 		return nb_pkts;
 	for (uint16_t i = 0; i < max_pkts; i++)
+		rte_prefetch0_write(pkts[i]);
+	for (uint16_t i = 0; i < max_pkts; i++) {
+		pkts[i]->data_off = RTE_PKTMBUF_HEADROOM;
+		pkts[i]->port = port_id;
+		pkts[i]->ol_flags = 0;
+		pkts[i]->packet_type = 0;
 		next_frame(s, pkts[i]);
+	}
 	return max_pkts;
 }
 
@@ -536,25 +545,25 @@ static void
 case_secondary(struct bench *b, struct scene *s)
 {
 	struct bench_contender by[] = {
-		{ run_secondary_short, s },
-		{ run_tx_short, s },
 		{ run_secondary_full, s },
 		{ run_tx_full, s },
+		{ run_secondary_short, s },
+		{ run_tx_short, s },
 	};
 	struct bench_result result = {
 		.case_name = s->c->name,
 		.unit = "cycles/packet",
 		.goal = s->c->goal,
 	};
-	struct bench_stat ours, full;
+	struct bench_stat ours, in_short;
 
 	if (bench_interleave(b, by, RTE_DIM(by)) < 0)
 		bench_fail(b, s->c->name, "a run gave no figure: frames were lost");
 	ours = bench_stat_added(&by[0].stat, &by[1].stat);
-	full = bench_stat_added(&by[2].stat, &by[3].stat);
-	result.extra = json_pack("{s:i, s:f, s:f, s:f, s:s, s:s}", "burst",
-	                BENCH_BURST / s->c->nb_members, "turn", by[0].stat.min, "direct",
-	                by[1].stat.min, "full", full.min, "subtracted", "direct tx as long", "pool",
+	in_short = bench_stat_added(&by[2].stat, &by[3].stat);
+	result.extra = json_pack("{s:f, s:f, s:f, s:i, s:s, s:s}", "turn", by[0].stat.min, "direct",
+	                by[1].stat.min, "short", in_short.min, "short_burst",
+	                BENCH_BURST / s->c->nb_members, "subtracted", "direct tx as long", "pool",
 	                pool_text(b));
 	bench_report_stats(b, &result, &ours, NULL);
 }
