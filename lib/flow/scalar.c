@@ -74,8 +74,10 @@ toeplitz_words(const struct tp_flow *flow, const uint8_t *tuple, unsigned int nb
 
 	for (unsigned int w = 0; w < nb_words; w++) {
 		const uint32_t(*t)[256] = &flow->table[4 * w];
-		uint32_t word = rte_le_to_cpu_32(((const unaligned_uint32_t *)tuple)[w]);
+		uint32_t word;
 
+		memcpy(&word, tuple + 4 * w, sizeof(word));
+		word = rte_le_to_cpu_32(word);
 		hash ^= t[0][word & 0xff] ^ t[1][word >> 8 & 0xff] ^ t[2][word >> 16 & 0xff] ^
 		        t[3][word >> 24];
 	}

@@ -120,10 +120,13 @@ toeplitz32_v4(const struct tp_flow *flow, const uint8_t *const *p, int len, uint
 	const uint8_t *end = p[TOEPLITZ_BLOCK - 1];
 	__m128i last = _mm_loadl_epi64((const __m128i *)end);
 	__m256i byte[16];
+	uint32_t ports;
 
 	load_tuples(p, 0, byte);
-	if (len > 8)
-		last = _mm_insert_epi32(last, (int)*(const unaligned_uint32_t *)(end + 8), 2);
+	if (len > 8) {
+		memcpy(&ports, end + 8, sizeof(ports));
+		last = _mm_insert_epi32(last, (int)ports, 2);
+	}
 	byte[15] = _mm256_set_m128i(last, _mm_loadu_si128((const __m128i *)p[15]));
 	transpose_bytes(byte);
 	toeplitz_bytes(flow, byte, len, hash);
