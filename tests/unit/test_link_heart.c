@@ -154,6 +154,7 @@ setup(void **state)
 	(void)state;
 	tp_link_conf_default(&conf, port);
 	conf.watches = TP_LINK_W(TP_LINK_HEART);
+	conf.heart_ms = 50;
 	thread = (struct fake_thread){ .cpu_ns = 5 * MS };
 	in = (struct tp_link_in){ .running = true };
 	now = 0;
