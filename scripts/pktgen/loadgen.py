@@ -12,8 +12,27 @@ OTHER_ROLE = {"server": "client", "client": "server"}
 BAD = ("corrupt", "misdirected")
 
 
+def wait_up(generator):
+    """Until all memifs are joined."""
+    def up():
+        generator.target.check()
+        return all(generator.links())
+    wait_for("all memif links are up", up)
+    # A member's link is a fact for the team only after its watch has seen it.
+    time.sleep(0.3)
+
+
+def details_of(got, before, after):
+    """A generator's answer, with what the target counted meanwhile."""
+    (sent_before, drops_before), (sent, drops) = before, after
+    return {**got, "team_sent": [now - then for now, then in zip(sent, sent_before)],
+            "drops": {reason: nb - drops_before.get(reason, 0) for reason, nb in drops.items()
+                      if nb > drops_before.get(reason, 0)}}
+
+
 class Loadgen:
     name = "loadgen"
+    directions = ("tx", "rx", "both")
 
     def __init__(self, options, directory, prefix, cpus, target):
         self.options, self.target = options, target
@@ -50,28 +69,19 @@ class Loadgen:
         return self.ask("link")["up"]
 
     def connect(self):
-        def up():
-            self.target.check()
-            return all(self.links())
-        wait_for("all memif links are up", up)
-        # A member's link is a fact for the team only after its watch has seen it.
-        time.sleep(0.3)
+        wait_up(self)
 
     def trial(self, direction, size, pps):
         o = self.options
-        sent_before, drops_before = self.target.stats()
+        before = self.target.stats()
         got = self.ask(f"trial {direction} {size} {pps:.0f} {o.trial_ms} {o.settle_ms}",
                        START_S + (o.trial_ms + o.settle_ms) / 1000)
-        sent, drops = self.target.stats()
         self.target.check()
         for name in BAD:
             if got[name]:
                 raise Failure(f"{got[name]} frames {name}: {got}")
-        details = dict(got)
-        details["drops"] = {reason: nb - drops_before.get(reason, 0) for reason, nb in drops.items()
-                            if nb > drops_before.get(reason, 0)}
-        details["team_sent"] = [now - then for now, then in zip(sent, sent_before)]
-        return Trial(pps, got["offered"], got["lost"], got["seconds"], got["missed"], details)
+        return Trial(pps, got["offered"], got["lost"], got["seconds"], got["missed"],
+                     details_of(got, before, self.target.stats()))
 
     def stop(self):
         self.process.tell("quit")

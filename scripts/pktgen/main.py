@@ -11,10 +11,12 @@ import tempfile
 from pathlib import Path
 
 import procs
+import testpmd
 from loadgen import Loadgen
+from pktgen_dpdk import Pktgen
 from procs import Cpus, Failure, Unavailable, say
 from search import Search
-from targets import RunningTeam, Team, Testpmd
+from targets import Nobody, Peer, RunningTeam, Team
 
 TOP = Path(__file__).resolve().parents[2]
 SIZES = ["64", "128", "256", "512", "1024", "1280", "1518", "imix"]  # RFC 2544 9.1, RFC 6985
@@ -81,6 +83,10 @@ def parse_arguments():
                    help="loss that passes as none (0)")
     p.add_argument("--confirm", type=whole(0, 100), metavar="N",
                    help="more trials that the rate found must pass (2)")
+    p.add_argument("--generator", choices=["auto", "loadgen", "pktgen"], default="auto",
+                   help="auto: Pktgen-DPDK where it is installed and starts, else our loadgen")
+    p.add_argument("--pktgen", metavar="PROGRAM", default=shutil.which("pktgen"),
+                   help="Pktgen-DPDK, built with Lua (pktgen, if there is one)")
     p.add_argument("--no-peer", action="store_true",
                    help="do not measure dpdk-testpmd in the team's place")
     p.add_argument("--ring", type=whole(6, 14), default=10, metavar="LOG2",
@@ -99,6 +105,10 @@ def parse_arguments():
         p.error("--attach and --control-socket go together")
     if o.min > o.max:
         p.error(f"--min {o.min:.0f} is above --max {o.max:.0f}")
+    if o.generator == "pktgen" and o.pktgen is None:
+        p.error("--generator pktgen: there is no program pktgen; name it with --pktgen PROGRAM")
+    if o.generator == "pktgen" and o.direction != ["tx"]:
+        p.error("--generator pktgen: sends by the host port only; --direction tx")
     return with_defaults(o)
 
 
@@ -137,6 +147,16 @@ def loss_of(trial):
             "drops": d.get("drops", {})}
 
 
+def about(options, generator, size, value, cpus):
+    line = {"better": "higher", "generator": generator, "mode": options.mode,
+            "frame_bytes": rounded(frame_bytes(size)),
+            "gbps": rounded(value * frame_bytes(size) * 8 / 1000), "cpus": cpus.nb,
+            "cpus_shared": cpus.shared}
+    if options.quick:
+        line["quick"] = True
+    return line
+
+
 def result(options, case, size, generator, cpus, found, peer):
     """peer is (what, Mpps) or None."""
     best = found.best
@@ -145,24 +165,28 @@ def result(options, case, size, generator, cpus, found, peer):
     line = {"bench": "pktgen", "case": case, "value": rounded(value), "unit": "Mpps",
             "peer": peer[0] if peer else None, "peer_value": rounded(peer_value),
             "ratio": rounded(value / peer_value) if peer_value else None, "runs": found.runs,
-            "better": "higher", "generator": generator, "mode": options.mode,
-            "frame_bytes": rounded(frame_bytes(size)),
-            "gbps": rounded(value * frame_bytes(size) * 8 / 1000),
-            "trial_s": options.trial_ms / 1000, "loss_tolerance_percent": options.loss_tolerance,
-            "cpus": cpus.nb, "cpus_shared": cpus.shared}
+            **about(options, generator, size, value, cpus),
+            "loss_tolerance_percent": options.loss_tolerance}
     if best:
         d = best.details
-        line.update({"asked_mpps": rounded(best.asked_pps / 1e6),
+        line.update({"trial_s": rounded(best.seconds),
+                     "asked_mpps": rounded(best.asked_pps / 1e6),
                      "missed_percent": rounded(best.missed_percent),
                      "lost": best.lost, "reordered": d.get("reordered"),
-                     "duplicated": d.get("duplicated"), "shares": shares(d.get("member", [])),
+                     "duplicated": d.get("duplicated"),
+                     "shares": shares(d.get("member", [])),
                      "shares_by_team": shares(d.get("team_sent", [])),
                      "latency_us": {k: rounded(v) for k, v in d.get("latency_us", {}).items()}})
-    line["at_max"] = found.at_max
+    line["limited_by"] = limited_by(found)
     line["first_loss"] = loss_of(found.first_loss)
-    if options.quick:
-        line["quick"] = True
     return line
+
+
+def limited_by(found):
+    """What kept the search from a higher rate, when it was not loss."""
+    if not found.at_max:
+        return None
+    return "generator" if found.best.missed_percent > 10 else "--max"
 
 
 def frame_bytes(size):
@@ -193,22 +217,39 @@ def measure(options, generator, direction, size):
 def join(options, directory, prefix, cpus, target):
     """Start a target and the generator, connected. A memif client asks only once, at its start:
     the end that listens comes first."""
+    make = Pktgen if options.generator == "pktgen" else Loadgen
     if target.role == "server":
         target.start()
-        generator = Loadgen(options, directory, prefix, cpus, target)
+        generator = make(options, directory, prefix, cpus, target)
     else:
-        generator = Loadgen(options, directory, prefix, cpus, target)
+        generator = make(options, directory, prefix, cpus, target)
         generator.links()
         target.start()
     generator.connect()
     return generator
 
 
+def choose_generator(options, directory, prefix, cpus):
+    """Pktgen may be installed and yet not start: it needs memory, Lua, and ports that take an
+    MTU."""
+    if options.generator != "auto":
+        return
+    options.generator = "loadgen"
+    if options.pktgen is None or options.direction != ["tx"] or options.quick:
+        return
+    target = Nobody(directory, options)
+    try:
+        Pktgen(options, directory, prefix, cpus, target).stop()
+        options.generator = "pktgen"
+    except Failure as why:
+        say(f"not using {options.pktgen}: {why}")
+
+
 def measure_peer(options, directory, prefix, cpus):
     """{(direction, size): (what, Mpps)} of testpmd in the team's place."""
     figures = {}
-    peer = Testpmd(options, directory, prefix, cpus)
-    if not peer.available():
+    peer = Peer(options, directory, prefix, cpus)
+    if not testpmd.available():
         say("no peer: dpdk-testpmd is not installed")
         return figures
     generator = join(options, directory, prefix, cpus, peer)
@@ -234,6 +275,7 @@ def run(options, directory):
     say(f"{cpus.nb} CPUs: generator on {cpus.generator}, lcores on {cpus.of_team()}"
         + (", shared" if cpus.shared else ""))
     Loadgen.probe(options, directory, prefix, cpus)
+    choose_generator(options, directory, prefix, cpus)
     peers = {} if options.no_peer else measure_peer(options, directory, prefix, cpus)
     team = make_team(options, directory, prefix, cpus)
     generator = join(options, directory, prefix, cpus, team)

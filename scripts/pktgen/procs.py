@@ -5,6 +5,7 @@
 import ctypes
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 
 START_S = 30  # a sanitizer's build on a loaded machine is slow
 PR_SET_PDEATHSIG = 1
+CONTROL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[^\n\x20-\x7e]")
 LIBC = ctypes.CDLL(None)
 
 
@@ -35,18 +37,19 @@ def die_with_parent():
 
 class Process:
     """A program with its output in a log. With `talk` we write its stdin, with `hear` what it
-    prints on stdout comes to hear() instead."""
+    prints on stdout comes to hear() instead. `terminal` takes the place of all three."""
 
     all = []
 
-    def __init__(self, directory, name, command, talk=False, hear=False):
+    def __init__(self, directory, name, command, talk=False, hear=False, terminal=None,
+                 env=None):
         self.name = name
         self.log = directory / f"{name}.log"
         with self.log.open("ab") as out:
             self.proc = subprocess.Popen(
-                [str(word) for word in command], stderr=out, text=True,
-                stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if hear else out,
+                [str(word) for word in command], stderr=terminal or out, text=True, env=env,
+                stdin=terminal or (subprocess.PIPE if talk else subprocess.DEVNULL),
+                stdout=terminal or (subprocess.PIPE if hear else out),
                 start_new_session=True, preexec_fn=die_with_parent)
         Process.all.append(self)
         self.lines = queue.Queue()
@@ -57,6 +60,16 @@ class Process:
         for line in self.proc.stdout:
             self.lines.put(line)
         self.lines.put(None)
+
+    def keep_log(self, terminal):
+        """What appears on our end of its terminal, without the screen's control codes."""
+        with self.log.open("a") as out:
+            try:
+                while text := os.read(terminal, 4096):
+                    out.write(CONTROL_CODES.sub("", text.decode(errors="replace")))
+                    out.flush()
+            except OSError:
+                os.close(terminal)
 
     def tell(self, line):
         try:

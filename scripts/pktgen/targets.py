@@ -6,9 +6,9 @@ Each has a memif socket where interface 0 is the host port and 1.. are the membe
 """
 
 import json
-import shutil
 import subprocess
 
+import testpmd
 from procs import Failure, Process, eal, memif, wait_for
 
 TEAM_MAC = "02:77:00:00:00:01"
@@ -52,6 +52,15 @@ class RunningTeam:
         pass
 
 
+class Nobody:
+    """The other end of a generator that is only to show that it starts: it listens itself."""
+
+    role = "client"
+
+    def __init__(self, directory, options):
+        self.socket, self.nb_members = directory / "nobody.sock", options.members
+
+
 class Team(RunningTeam):
     """A daemon of our own."""
 
@@ -85,7 +94,7 @@ class Team(RunningTeam):
             self.process.fail(f"ended with exit code {code}")
 
 
-class Testpmd:
+class Peer:
     """dpdk-testpmd in the team's place, on the team's CPUs: frames pass between the host's memif
     and one other, and nothing is decided. What plain forwarding by a DPDK process reaches here."""
 
@@ -94,32 +103,22 @@ class Testpmd:
     def __init__(self, options, directory, prefix, cpus):
         self.options, self.directory, self.prefix, self.cpus = options, directory, prefix, cpus
         self.socket, self.nb_members, self.role = directory / "peer.sock", 1, options.team_role
-        self.process = None
-
-    @staticmethod
-    def available():
-        return shutil.which("dpdk-testpmd") is not None
+        self.testpmd = None
 
     def start(self):
         o = self.options
-        command = ["dpdk-testpmd", *eal(f"{self.prefix}-peer", self.cpus.of_team(2), 256)]
+        vdevs = []
         for i in range(2):
-            command += memif(i, i, self.socket, o.team_role, o.ring, o.zero_copy)
-        command += ["--", "-a", "-i", "--nb-cores=1", "--forward-mode=io", "--no-flush-rx",
-                    "--disable-link-check", "--total-num-mbufs=32768"]
-        self.process = Process(self.directory, "testpmd-peer", command, talk=True)
-        wait_for("testpmd has its prompt", self.ready)
-
-    def ready(self):
-        self.check()
-        return self.process.said("testpmd>")
+            vdevs += memif(i, i, self.socket, o.team_role, o.ring, o.zero_copy)
+        self.testpmd = testpmd.Testpmd(self.directory, "peer", self.cpus.of_team(2), self.prefix,
+                                       vdevs, "io")
+        self.testpmd.tell("start")
 
     def stats(self):
         return [], {}
 
     def check(self):
-        self.process.check()
+        self.testpmd.check()
 
     def stop(self):
-        self.process.tell("quit")
-        self.process.stop()
+        self.testpmd.stop()
