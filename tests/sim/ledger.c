@@ -13,6 +13,7 @@
 
 #include <rte_hash_crc.h>
 
+#include "host_int.h"
 #include "sim.h"
 
 #define MAGIC UINT32_C(0x7ea3c0de)
@@ -56,25 +57,52 @@ frame_crc(const struct rte_mbuf *m, uint32_t len)
 	return crc;
 }
 
-void
-ledger_mark(struct rte_mbuf *m, uint16_t flow, uint8_t kind)
+static uint32_t
+new_frame(uint16_t flow, uint8_t kind)
 {
 	struct ledger *l = &sim->ledger;
-	struct mark mark = { .magic = MAGIC, .uid = l->nb_frames };
-	char *at = rte_pktmbuf_mtod_offset(m, char *, m->pkt_len - MARK_LEN);
 
 	if (l->nb_frames == l->max_frames) {
 		l->max_frames *= 2;
 		l->frame = realloc(l->frame, l->max_frames * sizeof(*l->frame));
 	}
-	l->frame[l->nb_frames++] = (struct frame){
+	l->frame[l->nb_frames] = (struct frame){
 		.flow = flow,
 		.kind = kind,
 		.to_host = l->flow[flow].to_host,
+		.flood = SIM_NONE,
 	};
+	return l->nb_frames++;
+}
+
+static void
+write_mark(struct rte_mbuf *m, uint32_t uid)
+{
+	struct mark mark = { .magic = MAGIC, .uid = uid };
+	char *at = rte_pktmbuf_mtod_offset(m, char *, m->pkt_len - MARK_LEN);
+
 	memcpy(at, &mark, offsetof(struct mark, crc));
 	mark.crc = frame_crc(m, m->pkt_len - sizeof(mark.crc));
 	memcpy(at, &mark, sizeof(mark));
+	sim->ledger.frame[uid].big = m->pkt_len > RTE_ETHER_HDR_LEN + SIM_SAFE_MTU;
+}
+
+uint32_t
+ledger_mark(struct rte_mbuf *m, uint16_t flow, uint8_t kind)
+{
+	uint32_t uid = new_frame(flow, kind);
+
+	write_mark(m, uid);
+	return uid;
+}
+
+uint32_t
+ledger_mark_flood(struct rte_mbuf *m, uint16_t flow, uint32_t first)
+{
+	uint32_t uid = ledger_mark(m, flow, SIM_FLOOD);
+
+	sim->ledger.frame[uid].flood = first == SIM_NONE ? uid : first;
+	return sim->ledger.frame[uid].flood;
 }
 
 /* Bit errors of the wires can be anywhere, also in the mark: what is as long as no frame of the
@@ -99,9 +127,54 @@ mark_read(const struct rte_mbuf *m, uint32_t *uid)
 
 /* ---- into the daemon -------------------------------------------------------- */
 
+/* What mode it is handed out in decides how it may leave. */
 static void
-frame_in(const struct rte_mbuf *m, bool to_host)
+note_mode(struct frame *f)
 {
+	const struct tp_dist *dist = sim->d.host->dist;
+
+	f->unordered |= dist != NULL && dist->mode == TP_MODE_ROUND_ROBIN;
+	f->broadcast = dist != NULL && dist->mode == TP_MODE_BROADCAST;
+	f->want = f->broadcast ? dist->nb_alive : 1;
+}
+
+void
+ledger_asked(const struct tp_member *me, const struct rte_mbuf *m)
+{
+	struct ledger *l = &sim->ledger;
+	uint32_t uid;
+
+	if (mark_read(m, &uid) != MARK_GOOD || l->frame[uid].kind != SIM_NEIGH)
+		return;
+	l->flow[l->flow[l->frame[uid].flow].partner].asked = world_wire_of_port(me->port_id);
+}
+
+/* If its member is in use, that is. */
+static void
+note_reply(struct frame *f)
+{
+	const struct tp_dist *dist = sim->d.host->dist;
+	uint8_t wire = sim->ledger.flow[f->flow].asked;
+	const struct slot *s = wire == SIM_HOST_WIRE ? NULL : world_slot_of_wire(wire);
+
+	f->asked = SIM_HOST_WIRE;
+	if (s != NULL && dist != NULL && !tp_modes[dist->mode].single && !f->broadcast &&
+	                (dist->alive_mask & RTE_BIT32(s->member->id)))
+		f->asked = wire;
+}
+
+const struct frame *
+ledger_look(const struct rte_mbuf *m)
+{
+	uint32_t uid;
+
+	return mark_read(m, &uid) == MARK_GOOD ? &sim->ledger.frame[uid] : NULL;
+}
+
+static void
+frame_in(const struct rte_mbuf *m, uint8_t wire)
+{
+	bool to_host = wire != SIM_HOST_WIRE;
 	struct ledger *l = &sim->ledger;
 	struct frame *f;
 	uint32_t uid;
@@ -118,19 +191,40 @@ frame_in(const struct rte_mbuf *m, bool to_host)
 	f->in_at = sim->now;
 	f->order[RTE_MIN(f->nb_in - f->nb_out - f->nb_drop, 1)] = ++l->flow[f->flow].nb_in;
 	f->nb_in++;
-	f->broadcast = !to_host && sim->d.control.team.conf.mode == TP_MODE_BROADCAST;
+	if (!to_host)
+		note_mode(f);
+	if (!to_host && f->kind == SIM_NEIGH)
+		note_reply(f);
 	if (f->to_host != to_host)
 		sim_fail("frame %u of flow %u arrived from the wrong side", uid, f->flow);
 }
 
 /* ---- out of it ---------------------------------------------------------------- */
 
+/* When a bucket moves lazily, its frames must not overtake each other on the wires either. */
+static void
+check_arrival(struct flow *flow, uint32_t uid, uint8_t wire)
+{
+	const struct tp_wire_dir_conf *conf = &sim->set.wire[wire].dir[TP_WIRE_A_TO_B];
+	uint64_t there = sim->now + conf->delay_ns;
+
+	if (flow->last_wire != wire && sim->set.timed_wires &&
+	                sim->wire[flow->last_wire].left_at < flow->last_at &&
+	                flow->last_there > there)
+		sim_fail("frame %u overtakes an earlier one by %" PRIu64
+		         " ns on its way by wire %u instead of %u",
+		                uid, flow->last_there - there, wire, flow->last_wire);
+	flow->last_wire = wire;
+	flow->last_at = sim->now;
+	flow->last_there = there + conf->jitter_ns;
+}
+
 static void
 check_order(struct frame *f, uint32_t uid, uint32_t order, uint8_t wire)
 {
 	struct flow *flow = &sim->ledger.flow[f->flow];
 
-	if (f->kind != SIM_DATA || f->in_at < sim->unordered_until)
+	if (f->kind != SIM_DATA || f->unordered)
 		return;
 	if (!f->broadcast) {
 		if (order <= flow->last)
@@ -138,12 +232,38 @@ check_order(struct frame *f, uint32_t uid, uint32_t order, uint8_t wire)
 			         "(number %u after %u)",
 			                uid, f->flow, wire, order, flow->last);
 		flow->last = RTE_MAX(flow->last, order);
+		if (!f->to_host)
+			check_arrival(flow, uid, wire);
 	}
 	if (order <= flow->wire_last[wire])
 		sim_fail("frame %u of flow %u leaves by wire %u behind a later one there "
 		         "(number %u after %u)",
 		                uid, f->flow, wire, order, flow->wire_last[wire]);
 	flow->wire_last[wire] = RTE_MAX(flow->wire_last[wire], order);
+}
+
+/* Replies leave where the neighbour asked, unless that member fails meanwhile. */
+static void
+check_reply(const struct frame *f, uint32_t uid, uint8_t wire)
+{
+	if (f->kind == SIM_NEIGH && !f->to_host && !f->broadcast && f->asked != SIM_HOST_WIRE &&
+	                f->asked != wire && sim->wire[f->asked].left_at < f->in_at &&
+	                !sim->set.corrupts)
+		sim_fail("reply %u leaves by wire %u, the neighbour asked by %u", uid, wire,
+		                f->asked);
+}
+
+/* Of the copies of a broadcast the host gets one. */
+static void
+check_flood(struct frame *f)
+{
+	struct frame *first = &sim->ledger.frame[f->flood];
+
+	first->nb_seen++;
+	/* Around a change of the primary copies may be on their way. */
+	if (first->nb_seen > 1 && !sim->set.corrupts && first->in_at > sim->place_at &&
+	                !sim->d.control.team.conf.all_members_active)
+		sim_fail("the host got %u copies of broadcast %u", first->nb_seen, f->flood);
 }
 
 static void
@@ -177,8 +297,14 @@ frame_out(const struct rte_mbuf *m, uint8_t wire)
 	if (!f->broadcast && f->nb_out + f->nb_drop > f->nb_in)
 		sim_fail("frame %u of flow %u left %u times (dropped %u times), read %u times", uid,
 		                f->flow, f->nb_out, f->nb_drop, f->nb_in);
+	if (f->broadcast && f->nb_out + f->nb_drop > f->want)
+		sim_fail("frame %u of flow %u left %u times (dropped %u times) of %u", uid, f->flow,
+		                f->nb_out, f->nb_drop, f->want);
 	f->out_wires |= RTE_BIT32(wire);
 	check_order(f, uid, order, wire);
+	check_reply(f, uid, wire);
+	if (f->flood != SIM_NONE)
+		check_flood(f);
 }
 
 static void
@@ -203,45 +329,105 @@ ledger_tap(void *arg, enum tp_wire_dir dir, enum tp_wire_event event, const stru
 	if (event == TP_WIRE_SENT && from_daemon)
 		frame_out(m, w->index);
 	else if (event == TP_WIRE_DELIVERED && !from_daemon)
-		frame_in(m, !host);
+		frame_in(m, w->index);
 	else if (event == TP_WIRE_DELIVERED)
 		frame_arrived(m, host);
 }
 
 /* ---- dropped -------------------------------------------------------------------- */
 
+/* What may be lost within the daemon, and when. */
+static bool
+may_drop(const struct frame *f, enum tp_drop reason)
+{
+	const struct tp_dist *dist = sim->d.host->dist;
+
+	switch (reason) {
+	case TP_DROP_TX_RING_FULL:
+		return !sim->handing_out || f->broadcast;
+	case TP_DROP_TX_NO_MEMBER:
+		return dist->nb_alive == 0;
+	case TP_DROP_TX_PORT_STOPPED:
+		return f->broadcast || f->to_host || sim->nb_frozen > 0 ||
+		       sim->d.control.primary == TP_MEMBER_NONE;
+	case TP_DROP_TX_TOO_BIG:
+	case TP_DROP_TX_NO_MBUF:
+		return f->big;
+	case TP_DROP_RX_PLACE:
+	case TP_DROP_RX_VLAN:
+	case TP_DROP_RX_FENCED:
+	case TP_DROP_HOST_RING_FULL:
+	case TP_DROP_HOST_NONE:
+		return f->to_host;
+	case TP_DROP_HOST_TX_FULL:
+		return f->to_host && sim->d.control.host_halted;
+	default:
+		return false;
+	}
+}
+
+static void
+drop_one(enum tp_drop reason, const struct rte_mbuf *m)
+{
+	bool to_host = m->port != sim->wire[SIM_HOST_WIRE].near;
+	struct ledger *l = &sim->ledger;
+	struct frame *f;
+	uint32_t uid;
+
+	/* A copy for control, or a frame of its own. */
+	if (m->pool == sim->d.pool[0])
+		return;
+	switch (mark_read(m, &uid)) {
+	case MARK_NONE:
+		return;
+	case MARK_BAD:
+		l->bad_drop[to_host]++;
+		return;
+	}
+	f = &l->frame[uid];
+	l->drop[f->to_host]++;
+	f->nb_drop++;
+	f->reason = reason;
+	if (!may_drop(f, reason))
+		sim_fail("frame %u of flow %u to the %s is dropped: %s", uid, f->flow,
+		                f->to_host ? "host" : "net", tp_drop_name(reason));
+	if (f->broadcast)
+		return;
+	f->order[0] = f->order[1];
+	if (f->nb_out + f->nb_drop > f->nb_in)
+		sim_fail("frame %u of flow %u dropped (%s) though it had left", uid, f->flow,
+		                tp_drop_name(reason));
+}
+
 void
 ledger_drop(enum tp_drop reason, struct rte_mbuf *const *pkts, uint16_t nb_pkts)
 {
-	struct ledger *l = &sim->ledger;
+	sim->ledger.by_reason[reason] += nb_pkts;
+	for (uint16_t i = 0; i < nb_pkts; i++)
+		drop_one(reason, pkts[i]);
+}
+
+/* ---- the team changes under way -------------------------------------------------- */
+
+void
+ledger_hand_out(const struct tp_host *h)
+{
+	const struct host_stash *s = &h->stash;
 	uint32_t uid;
 
-	l->by_reason[reason] += nb_pkts;
-	for (uint16_t i = 0; i < nb_pkts; i++) {
-		bool to_host = pkts[i]->port != sim->wire[SIM_HOST_WIRE].near;
-		struct frame *f;
-		int mark;
+	for (uint32_t i = s->head; i != s->end; i++)
+		if (mark_read(s->slot[i & s->mask], &uid) == MARK_GOOD)
+			note_mode(&sim->ledger.frame[uid]);
+}
 
-		/* A copy for control, or a frame of its own. */
-		if (pkts[i]->pool == sim->d.pool[0])
-			continue;
-		mark = mark_read(pkts[i], &uid);
-		if (mark == MARK_NONE)
-			continue;
-		if (mark == MARK_BAD) {
-			l->bad_drop[to_host]++;
-			continue;
-		}
-		f = &l->frame[uid];
-		l->drop[f->to_host]++;
-		f->nb_drop++;
-		f->reason = reason;
-		if (!f->broadcast) {
-			f->order[0] = f->order[1];
-			if (f->nb_out + f->nb_drop > f->nb_in)
-				sim_fail("frame %u of flow %u dropped (%s) though it had left", uid,
-				                f->flow, tp_drop_name(reason));
-		}
+void
+ledger_moved(uint32_t losers)
+{
+	for (uint8_t i = 0; i < sim->set.nb_wires; i++) {
+		const struct slot *s = world_slot_of_wire(i);
+
+		if (s == NULL || (losers & RTE_BIT32(s->member->id)))
+			sim->wire[i].left_at = sim->now;
 	}
 }
 
@@ -250,9 +436,7 @@ ledger_drop(enum tp_drop reason, struct rte_mbuf *const *pkts, uint16_t nb_pkts)
 static bool
 is_balanced(const struct frame *f)
 {
-	if (f->broadcast)
-		return f->nb_in == 0 || f->nb_out + f->nb_drop >= f->nb_in;
-	return f->nb_out + f->nb_drop == f->nb_in;
+	return f->nb_in == 0 || f->nb_out + f->nb_drop == (f->broadcast ? f->want : f->nb_in);
 }
 
 uint32_t
@@ -266,21 +450,29 @@ ledger_nb_held(void)
 	return nb;
 }
 
+/* What a frozen lcore had in hand is lost: a burst in each of its hands, and its egress' hold. */
+uint32_t
+ledger_may_miss(void)
+{
+	return sim->nb_frozen * (2 * TP_BURST_MAX + TP_EGRESS_HOLD);
+}
+
 void
 ledger_check(void)
 {
 	const struct ledger *l = &sim->ledger;
 	uint32_t nb = ledger_nb_held();
 
-	for (uint32_t i = 0; i < l->nb_frames && nb > 0 && sim->nb_frozen == 0; i++) {
+	for (uint32_t i = 0; i < l->nb_frames && nb > ledger_may_miss(); i++) {
 		const struct frame *f = &l->frame[i];
 
 		if (is_balanced(f))
 			continue;
 		sim_fail("%u frames are neither out nor dropped; frame %u of flow %u to the %s, "
-		         "read at %" PRIu64 ", was read %u times, left %u times, dropped %u times",
-		                nb, i, f->flow, f->to_host ? "host" : "net", f->in_at, f->nb_in,
-		                f->nb_out, f->nb_drop);
+		         "read at %" PRIu64
+		         ", was read %u times, left %u times, dropped %u times, want %u",
+		                nb, i, f->flow, f->to_host ? "host" : "net", f->in_at - sim->t0,
+		                f->nb_in, f->nb_out, f->nb_drop, f->want);
 		return;
 	}
 	for (unsigned int i = 0; i < 2; i++) {

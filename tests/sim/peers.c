@@ -27,6 +27,18 @@ peer_mac(uint8_t wire, uint32_t n)
 	return (struct rte_ether_addr){ { 2, 0, 0, 1, wire, n } };
 }
 
+/* The first flow behind those with data: request and reply of each neighbour, then what the host
+ * sends to groups, then broadcasts to the host.
+ */
+static uint16_t extra;
+#define FLOW_REPLY(n) (extra + 2 * (n))
+#define FLOW_REQUEST(n) (extra + 2 * (n) + 1)
+#define FLOW_GROUP (extra + 2 * SIM_NB_NEIGHBOURS)
+#define FLOW_FLOOD (FLOW_GROUP + 1)
+
+#define NEIGHBOUR_IP(n) rte_cpu_to_be_32(RTE_IPV4(10, 9, 0, 1) + (n))
+#define HOST_IP RTE_BE32(RTE_IPV4(10, 9, 0, 250))
+
 /* ---- flows --------------------------------------------------------------------- */
 
 static void
@@ -46,6 +58,15 @@ make_flow(struct flow *f, bool to_host)
 	f->dport = rng_next(r);
 }
 
+static uint16_t
+add_flow(bool to_host)
+{
+	struct ledger *l = &sim->ledger;
+
+	make_flow(&l->flow[l->nb_flows], to_host);
+	return l->nb_flows++;
+}
+
 int
 peers_init(void)
 {
@@ -53,7 +74,16 @@ peers_init(void)
 
 	for (unsigned int dir = 0; dir < 2; dir++)
 		for (uint16_t i = 0; i < sim->set.nb_flows[dir]; i++)
-			make_flow(&l->flow[l->nb_flows++], dir == 1);
+			add_flow(dir == 1);
+	extra = l->nb_flows;
+	for (uint16_t i = 0; i < SIM_NB_NEIGHBOURS; i++) {
+		uint16_t replies = add_flow(false);
+
+		l->flow[replies].asked = SIM_HOST_WIRE;
+		l->flow[add_flow(true)].partner = replies;
+	}
+	add_flow(false);
+	add_flow(true);
 	return 0;
 }
 
@@ -168,6 +198,126 @@ make_data(uint16_t index)
 	return m;
 }
 
+/* ---- neighbours, groups, broadcasts -------------------------------------------------- */
+
+/* Not marked in its padding: behind it. */
+static struct rte_mbuf *
+add_mark_room(struct rte_mbuf *m)
+{
+	if (m != NULL)
+		memset(rte_pktmbuf_append(m, MARK_LEN), 0, MARK_LEN);
+	return m;
+}
+
+static void
+send_or_free(struct rte_mbuf *m, uint8_t wire)
+{
+	if (m != NULL && rte_eth_tx_burst(sim->wire[wire].far, 0, &m, 1) == 0)
+		rte_pktmbuf_free(m);
+}
+
+static void
+neighbour_asks(uint8_t n)
+{
+	uint8_t wire = rng_below(&sim->traffic, sim->set.nb_wires);
+	struct rte_ether_addr mac = peer_mac(wire, 200 + n), all, none = { { 0 } };
+	struct rte_mbuf *m;
+
+	memset(&all, 0xff, sizeof(all));
+	m = add_mark_room(tp_pkt_build_arp(sim_pool, RTE_ARP_OP_REQUEST, 0, &all, &mac,
+	                NEIGHBOUR_IP(n), &none, HOST_IP));
+	if (m == NULL)
+		return;
+	ledger_mark(m, FLOW_REQUEST(n), SIM_NEIGH);
+	send_or_free(m, wire);
+}
+
+static void
+host_replies(uint8_t n)
+{
+	struct rte_ether_addr mac = peer_mac(0, 200 + n);
+	struct rte_mbuf *m = add_mark_room(tp_pkt_build_arp(sim_pool, RTE_ARP_OP_REPLY, 0, &mac,
+	                &team_mac, HOST_IP, &mac, NEIGHBOUR_IP(n)));
+
+	if (m == NULL)
+		return;
+	ledger_mark(m, FLOW_REPLY(n), SIM_NEIGH);
+	send_or_free(m, SIM_HOST_WIRE);
+}
+
+/* Gratuitous ARP, or a membership report: what control snoops. */
+static void
+host_reports(void)
+{
+	struct rte_ether_addr all, none = { { 0 } };
+	struct flow igmp = { .shape = SHAPE_UDP4, .src = HOST_IP };
+	struct rte_mbuf *m;
+
+	memset(&all, 0xff, sizeof(all));
+	if (rng_one_in(&sim->traffic, 2)) {
+		m = tp_pkt_build_arp(sim_pool, RTE_ARP_OP_REQUEST, 0, &all, &team_mac, HOST_IP,
+		                &none, HOST_IP);
+	} else {
+		static const uint8_t report[8] = { 0x16, 0, 0xfa, 0xfd, 239, 0, 0, 1 };
+		struct rte_ipv4_hdr *ip;
+
+		m = rte_pktmbuf_alloc(sim_pool);
+		if (m == NULL)
+			return;
+		igmp.dst = RTE_BE32(RTE_IPV4(239, 0, 0, 1));
+		put_ether(m, &igmp);
+		put_ip(m, &igmp, sizeof(report));
+		ip = rte_pktmbuf_mtod_offset(
+		                m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+		ip->next_proto_id = IPPROTO_IGMP;
+		ip->hdr_checksum = 0;
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		put(m, report, sizeof(report));
+	}
+	m = add_mark_room(m);
+	if (m == NULL)
+		return;
+	ledger_mark(m, FLOW_GROUP, SIM_GROUP);
+	send_or_free(m, SIM_HOST_WIRE);
+}
+
+/* Independent switch ports get a copy each; an aggregate gets one. */
+static void
+net_floods(void)
+{
+	const struct tp_mode *mode = &tp_modes[sim->d.control.team.conf.mode];
+	bool each = mode->single || sim->d.control.team.conf.mode == TP_MODE_BROADCAST;
+	uint8_t first = each ? 0 : rng_below(&sim->traffic, sim->set.nb_wires);
+	uint8_t last = each ? sim->set.nb_wires - 1 : first;
+	struct flow f = { .shape = SHAPE_UDP4, .to_host = true, .src = 1, .dst = UINT32_MAX };
+	uint32_t number = SIM_NONE;
+
+	for (uint8_t i = first; i <= last; i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(sim_pool);
+
+		if (m == NULL)
+			return;
+		put_ether(m, &f);
+		memset(rte_pktmbuf_mtod(m, char *), 0xff, RTE_ETHER_ADDR_LEN);
+		put_ip(m, &f, sizeof(struct rte_udp_hdr) + MARK_LEN);
+		put_l4(m, &f, MARK_LEN);
+		add_mark_room(m);
+		number = ledger_mark_flood(m, FLOW_FLOOD, number);
+		send_or_free(m, i);
+	}
+}
+
+static void
+send_special(bool to_host)
+{
+	if (to_host && sim->set.neighbours && rng_one_in(&sim->traffic, 4))
+		neighbour_asks(rng_below(&sim->traffic, SIM_NB_NEIGHBOURS));
+	if (to_host && sim->set.floods && rng_one_in(&sim->traffic, 4))
+		net_floods();
+	if (!to_host && sim->set.neighbours && rng_one_in(&sim->traffic, 8))
+		host_reports();
+}
+
 /* ---- sending ---------------------------------------------------------------------- */
 
 static unsigned int
@@ -189,12 +339,52 @@ send_burst(bool to_host)
 
 /* ---- receiving ---------------------------------------------------------------------- */
 
+/* The target of the daemon's ARP watch is behind every wire. */
+static void
+answer_probe(const struct rte_mbuf *m, uint8_t wire)
+{
+	struct rte_ether_addr mac = peer_mac(wire, 250);
+	const struct rte_arp_hdr *arp;
+	struct tp_pkt_info info;
+	struct rte_mbuf *reply;
+
+	tp_pkt_parse(m, &info);
+	if (info.l3 != TP_L3_ARP)
+		return;
+	arp = rte_pktmbuf_mtod_offset(m, const struct rte_arp_hdr *, info.l3_off);
+	if (arp->arp_opcode != RTE_BE16(RTE_ARP_OP_REQUEST) ||
+	                arp->arp_data.arp_tip != SIM_TARGET_IP)
+		return;
+	reply = add_mark_room(tp_pkt_build_arp(sim_pool, RTE_ARP_OP_REPLY, 0,
+	                &arp->arp_data.arp_sha, &mac, SIM_TARGET_IP, &arp->arp_data.arp_sha,
+	                arp->arp_data.arp_sip));
+	if (reply == NULL)
+		return;
+	ledger_mark(reply, FLOW_FLOOD, SIM_GROUP);
+	send_or_free(reply, wire);
+}
+
+static void
+host_receives(const struct rte_mbuf *m)
+{
+	const struct frame *f = ledger_look(m);
+
+	if (f != NULL && f->kind == SIM_NEIGH && !sim->quiet)
+		host_replies((f->flow - extra) / 2);
+}
+
 static unsigned int
 receive(struct wire_state *w)
 {
 	struct rte_mbuf *pkts[PEER_BURST];
 	uint16_t n = rte_eth_rx_burst(w->far, 0, pkts, PEER_BURST);
 
+	for (uint16_t i = 0; i < n; i++) {
+		if (w->index == SIM_HOST_WIRE)
+			host_receives(pkts[i]);
+		else if (sim->set.probing)
+			answer_probe(pkts[i], w->index);
+	}
 	rte_pktmbuf_free_bulk(pkts, n);
 	return n;
 }
@@ -204,19 +394,20 @@ peers_step(void)
 {
 	unsigned int work = 0;
 
-	for (uint8_t i = 0; i <= SIM_MAX_WIRES; i++)
-		if (sim->wire[i].wire != NULL)
-			work += receive(&sim->wire[i]);
+	for (uint8_t i = 0; i <= SIM_MAX_WIRES; i++) {
+		if (sim->wire[i].wire == NULL || (i == SIM_HOST_WIRE && sim->now < sim->deaf_until))
+			continue;
+		work += receive(&sim->wire[i]);
+	}
 	for (unsigned int dir = 0; dir < 2 && !sim->quiet; dir++) {
-		if (sim->set.nb_flows[dir] == 0 || sim->now < sim->next_frame[dir])
+		if (sim->now < sim->next_frame[dir])
 			continue;
 		work += send_burst(dir == 1);
+		send_special(dir == 1);
 		sim->next_frame[dir] =
 		                sim->now +
 		                rng_below(&sim->traffic,
-		                                2 * PEER_BURST / 2 *
-		                                                (uint64_t)sim->set
-		                                                                .frame_gap_ns[dir]);
+		                                PEER_BURST * (uint64_t)sim->set.frame_gap_ns[dir]);
 	}
 	return work;
 }

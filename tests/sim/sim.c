@@ -16,10 +16,14 @@
 /* Rounds without work after which the clock jumps to the next thing that is due. */
 #define IDLE_ROUNDS 6
 #define MAX_JUMP_NS (200 * TP_NS_PER_US)
+#define QUIET_JUMP_NS (500 * TP_NS_PER_US)
 /* Points of a step at which it may stop: most steps have fewer. */
 #define MAX_PLAN 24
+/* Copies of a broadcast are this far apart, at most. */
+#define PLACE_NS (2 * TP_NS_PER_MS)
 /* An operation that waits for longer than its own time-outs is stuck. */
 #define COMMAND_NS (20 * TP_NS_PER_S)
+#define SETTLE_NS (2 * TP_NS_PER_S)
 
 struct sim *sim;
 
@@ -172,7 +176,9 @@ worker_turn(uint8_t id)
 
 	if (w->member == NULL || atomic_load(&w->frozen))
 		return 0;
-	if (s->fence == FENCE_FREEZING && a->freeze_at == 0)
+	if (s->fence == FENCE_NONE)
+		a->freeze_at = 0; /* sent to the one that was here before */
+	else if (s->fence == FENCE_FREEZING && a->freeze_at == 0)
 		a->freeze_at = sim->now + rng_below(&sim->sched, 2 * TP_NS_PER_MS);
 	if (a->freeze_at != 0 && sim->now >= a->freeze_at) {
 		freeze(a, w);
@@ -207,6 +213,17 @@ front_turn(void)
 	if (sim->front_done)
 		sim->command = NULL;
 	return sim->front_done;
+}
+
+uint64_t
+sim_cpu_ns(const struct actor *a, bool *blocked)
+{
+	uint64_t off = a->off_cpu_ns;
+
+	if (a->hang_until != 0 && a->hang != HANG_SPIN)
+		off += sim->now - a->hang_since;
+	*blocked = a->hang_until != 0 && a->hang == HANG_BLOCKED;
+	return sim->now - sim->t0 - off;
 }
 
 /* ---- rounds and time --------------------------------------------------------------- */
@@ -249,13 +266,29 @@ pass_time(unsigned int work)
 
 	sim->nb_idle = work > 0 ? 0 : sim->nb_idle + 1;
 	if (sim->nb_idle > IDLE_ROUNDS) {
-		next = RTE_MIN(next_due(), sim->now + MAX_JUMP_NS);
+		next = RTE_MIN(next_due(), sim->now + (sim->quiet ? QUIET_JUMP_NS : MAX_JUMP_NS));
 		if (next > sim->now + dt)
 			dt = next - sim->now;
 		sim->nb_idle = 0;
 	}
 	sim->now += dt;
 	tp_clock_set_virtual(sim->now);
+}
+
+/* From when on broadcasts are again accepted in one place. */
+static void
+watch_places(void)
+{
+	const struct control *c = &sim->d.control;
+	uint64_t places = c->team.conf.mode;
+
+	FOREACH_SLOT(c, s)
+		places = places * 31 + atomic_load(&s->member->rx_accept) * 4 +
+		         atomic_load(&s->member->collecting);
+	if (places == sim->places)
+		return;
+	sim->places = places;
+	sim->place_at = sim->now + PLACE_NS;
 }
 
 void
@@ -265,6 +298,7 @@ sim_round(void)
 
 	sim->nb_rounds++;
 	scenario_events();
+	watch_places();
 	while (turns-- > 0)
 		work += one_turn();
 	pass_time(work);
@@ -302,16 +336,53 @@ run_until_idle(void)
 	}
 }
 
+/* Lazy moves, slow wires, and the Tx watch's retry need time. */
+static bool
+is_settled(void)
+{
+	const struct control *c = &sim->d.control;
+	struct tp_host_info info;
+
+	tp_host_info(sim->d.host, &info);
+	if (info.nb_lazy > 0 || info.nb_stash > 0 || ledger_nb_held() > ledger_may_miss() ||
+	                check_in_flight() > 0)
+		return false;
+	FOREACH_SLOT(c, s)
+		if (s->fence != FENCE_FROZEN && !c->team.member[slot_id(c, s)].link)
+			return false;
+	return true;
+}
+
+static void
+run_until_settled(void)
+{
+	uint64_t limit = sim->now + SETTLE_NS;
+
+	do
+		run_until(sim->now + sim->set.quiet_ns / 4);
+	while (sim->now < limit && !sim_failed() && !is_settled());
+}
+
 static void
 life(void)
 {
+	const struct setup *set = &sim->set;
+
+	sim_note("%u wires, mode %s, %u buckets, ring %u, burst %u, skew %u us, updelay %u, "
+	         "downdelay %u, flap_max %u, watches %#x, one in %u steps stops",
+	                set->nb_wires, tp_modes[set->team.mode].name, set->team.nb_buckets,
+	                set->ring_size, set->burst, set->team.skew_us, set->team.updelay_ms,
+	                set->team.downdelay_ms, set->team.flap_max, set->link.watches,
+	                set->stop_one_in);
 	run_until(sim->t_events_end);
+	run_until_idle();
 	sim->healing = true;
 	scenario_heal();
-	run_until_idle();
+	while (!sim->healed && !sim_failed())
+		sim_round();
 	run_until(sim->now + sim->set.quiet_ns);
 	sim->quiet = true;
-	run_until(sim->now + sim->set.quiet_ns);
+	run_until_settled();
 	sim->set.stop_one_in = UINT32_MAX;
 	run_until_idle();
 	if (sim_failed())

@@ -21,6 +21,12 @@
 /** The host's wire, behind those of the members. */
 #define SIM_HOST_WIRE SIM_MAX_WIRES
 #define SIM_NONE UINT32_MAX
+/** Frames up to this MTU can leave by any member at any time. */
+#define SIM_SAFE_MTU 600
+/** Neighbours of the host, by all wires. */
+#define SIM_NB_NEIGHBOURS 4
+/** Of each direction: one for each neighbour, one for broadcasts and groups. */
+#define NB_EXTRA_FLOWS (2 * (SIM_NB_NEIGHBOURS + 1))
 
 /* ==== random numbers ====================================================== */
 
@@ -48,17 +54,23 @@ enum sim_kind {
 
 /** A frame that a peer sent. */
 struct frame {
-	uint64_t in_at;    /**< when the daemon read it last */
-	uint32_t order[2]; /**< the flow's count then; of the copies not yet out, oldest first */
-	uint16_t flow;
-	uint8_t kind; /**< enum sim_kind */
-	bool to_host;
-	bool broadcast;     /**< mode broadcast was in force, or about to be, when it was read */
-	uint8_t nb_in;      /**< times the daemon read it (wires duplicate) */
-	uint8_t nb_out;     /**< times a port of the daemon took it */
-	uint8_t nb_drop;    /**< times it was dropped with a reason */
-	uint8_t reason;     /**< the last one */
+	uint64_t in_at;     /**< when the daemon read it last */
+	uint32_t order[2];  /**< the flow's count then; of the copies not yet out, oldest first */
+	uint32_t flood;     /**< number of the first copy of a broadcast, or SIM_NONE */
 	uint32_t out_wires; /**< those that took it */
+	uint16_t flow;
+	uint8_t kind;    /**< enum sim_kind */
+	uint8_t nb_in;   /**< times the daemon read it (wires duplicate) */
+	uint8_t nb_out;  /**< times a port of the daemon took it */
+	uint8_t nb_drop; /**< times it was dropped with a reason */
+	uint8_t reason;  /**< the last one */
+	uint8_t want;    /**< of a broadcast: members that are to send it */
+	uint8_t nb_seen; /**< of the first copy: how many the host got */
+	uint8_t asked;   /**< wire by which a reply must leave, or SIM_HOST_WIRE: any */
+	bool to_host;
+	bool broadcast; /**< it goes to every member, as was in force when it was handed out */
+	bool unordered; /**< mode round-robin was */
+	bool big;       /**< larger than what some members may take */
 };
 
 /** A flow of one direction. */
@@ -71,13 +83,18 @@ struct flow {
 	uint16_t sport, dport;
 	uint32_t nb_in;                        /**< frames the daemon read */
 	uint32_t last;                         /**< order of the last one that left the team */
-	uint32_t wire_last[SIM_MAX_WIRES + 1]; /**< the same, by one port */
+	uint8_t last_wire;                     /**< by which it left */
+	uint64_t last_at;                      /**< when */
+	uint64_t last_there;                   /**< when it is at the far end at the latest */
+	uint32_t wire_last[SIM_MAX_WIRES + 1]; /**< order of the last one by one wire */
+	uint16_t partner; /**< of a neighbour's requests: the flow of the replies */
+	uint8_t asked;    /**< of replies: the wire of the newest request, or SIM_HOST_WIRE */
 };
 
 struct ledger {
 	struct frame *frame;
 	uint32_t nb_frames, max_frames;
-	struct flow flow[2 * SIM_MAX_FLOWS];
+	struct flow flow[2 * SIM_MAX_FLOWS + NB_EXTRA_FLOWS];
 	uint16_t nb_flows;
 	uint64_t in[2], out[2], drop[2]; /**< of frames with a good mark; [1]: towards the host */
 	uint64_t bad_in[2], bad_out[2], bad_drop[2]; /**< corrupted on a wire */
@@ -128,6 +145,7 @@ struct setup {
 	uint64_t start_ns;     /**< of the clock */
 	uint64_t events_ns;    /**< how long things happen */
 	uint64_t quiet_ns;     /**< and how long the team may then settle */
+	uint64_t grace_ns;     /**< of a hung lcore that holds up others */
 	uint32_t max_dt_ns;    /**< between turns */
 	uint32_t stop_one_in;  /**< steps that stop in the middle */
 	uint32_t event_gap_ns; /**< mean */
@@ -135,13 +153,17 @@ struct setup {
 	uint32_t frame_gap_ns[2];
 	uint16_t nb_flows[2];
 	uint16_t max_len;
-	bool same_wires; /**< all members' wires have one constant delay */
+	bool timed_wires; /**< constant delay and jitter tell when a frame arrives */
+	bool corrupts;    /**< wires flip bits */
 	bool near_wrap;
-	uint32_t allowed; /**< mask of what may happen, see scenario.c */
+	uint32_t events;   /**< mask of what may happen, see scenario.c */
+	uint32_t commands; /**< likewise */
+	bool neighbours;   /**< ARP, ND and IGMP too */
+	bool floods;       /**< broadcasts to the host on all wires */
+	bool probing;      /**< ARP watch */
 	struct tp_team_conf team;
 	struct tp_member_conf member[SIM_MAX_WIRES];
 	struct tp_link_conf link;
-	bool own_link; /**< use link, else the default watches */
 	struct tp_wire_conf wire[SIM_MAX_WIRES + 1];
 };
 
@@ -151,6 +173,8 @@ struct wire_state {
 	uint8_t index;         /**< SIM_HOST_WIRE for the host's */
 	uint64_t carrier_back; /**< no carrier until then; 0: it has one */
 	uint64_t cut_back[TP_WIRE_NB_DIRS];
+	uint64_t slow_back; /**< slow until then */
+	uint64_t left_at;   /**< its member last lost all at once, not lazily */
 };
 
 struct sim {
@@ -158,9 +182,10 @@ struct sim {
 	struct daemon d;
 	struct rng sched, traffic, chaos;
 	uint64_t now;
-	uint64_t t0, t_events_end, t_end;
+	uint64_t t0, t_events_end;
 	bool verbose;
 	bool healing; /**< nothing bad happens any more */
+	bool healed;  /**< and the front has put right what users broke */
 	bool quiet;   /**< nobody sends any more */
 	bool leaving; /**< the front takes all members out */
 	struct wire_state wire[SIM_MAX_WIRES + 1];
@@ -173,7 +198,13 @@ struct sim {
 	void (*command)(void);
 	uint8_t inside;                        /**< actor in the host port, or ACTOR_NONE */
 	uint8_t at_egress[TP_MAX_MEMBERS + 1]; /**< actor there, or ACTOR_NONE; last: host port's */
-	uint64_t unordered_until; /**< frames read before that may leave in any order */
+	uint64_t deaf_until;                   /**< the host does not read */
+	uint64_t grab_until;                   /**< the daemon's pool is empty */
+	struct rte_mbuf *grabbed;              /**< its buffers, chained */
+	uint64_t places;                       /**< digest of who accepts what */
+	uint64_t place_at;                     /**< who accepts broadcasts last changed */
+	uint64_t nb_hangs;
+	bool handing_out; /**< somebody hands out the stash */
 	uint64_t nb_frozen;
 	uint64_t nb_stops, nb_rounds, nb_events, nb_commands;
 	uint64_t gone[TP_NB_DROPS]; /**< counters of members that have left */
@@ -212,39 +243,59 @@ void world_take_down(void);
 struct slot *world_slot_of_wire(uint8_t wire);
 uint8_t world_wire_of_port(uint16_t port_id);
 
+uint64_t sim_cpu_ns(const struct actor *a, bool *blocked);
+
 /* ledger.c */
 void ledger_init(void);
 void ledger_fini(void);
 /** Write the mark of a new frame at its end; the frame is whole but for it. @return its number */
-void ledger_mark(struct rte_mbuf *m, uint16_t flow, uint8_t kind);
+uint32_t ledger_mark(struct rte_mbuf *m, uint16_t flow, uint8_t kind);
+/** A broadcast of which each wire gets a copy: mark them, the first one first. */
+uint32_t ledger_mark_flood(struct rte_mbuf *m, uint16_t flow, uint32_t first);
+/** A neighbour's request was noted by a member. */
+void ledger_asked(const struct tp_member *me, const struct rte_mbuf *m);
+/** Number and kind of a frame. @return NULL when it has no good mark */
+const struct frame *ledger_look(const struct rte_mbuf *m);
+/** What the stash holds is about to be handed out. */
+void ledger_hand_out(const struct tp_host *h);
+/** A distribution came into force. @param losers members that lost all at once */
+void ledger_moved(uint32_t losers);
 void ledger_drop(enum tp_drop reason, struct rte_mbuf *const *pkts, uint16_t nb_pkts);
 void ledger_tap(void *arg, enum tp_wire_dir dir, enum tp_wire_event event, const struct rte_mbuf *m,
                 uint64_t now);
 /** All that the daemon read is out, or dropped with a reason. */
 void ledger_check(void);
 uint32_t ledger_nb_held(void);
+/** What frozen lcores had in hand is lost: so many frames at most. */
+uint32_t ledger_may_miss(void);
 
 /* peers.c */
 /** Bytes behind the headers that a frame needs for its mark. */
 #define MARK_LEN 12
+/** Of the ARP watch. */
+#define SIM_TARGET_IP RTE_BE32(RTE_IPV4(10, 9, 0, 254))
 int peers_init(void);
 unsigned int peers_step(void);
 uint64_t peers_next(void);
 
 /* scenario.c */
-void scenario_make(struct setup *set, uint64_t seed, uint32_t allowed);
+void scenario_make(struct setup *set, uint64_t seed);
 /** What happens to wires and lcores, when it is time. */
 void scenario_events(void);
 /** Bring all wires and lcores back. */
 void scenario_heal(void);
-/** The next command for the front. */
-void scenario_command(void);
 uint64_t scenario_next(void);
+
+/* commands.c */
+/** The next command for the front, if it is time. */
+void scenario_command(void);
 
 /* check.c */
 /** After the end of all traffic: has the team settled? */
 void check_settled(void);
 void check_counters(void);
 void check_mbufs(void);
+/** Frames on wires that somebody polls, but for probes. */
+uint64_t check_in_flight(void);
 
 #endif

@@ -26,12 +26,12 @@
 #endif
 #define LONG_SEEDS 5000
 #define MAX_JOBS 64
+#define MAX_SECONDS 120
 
 struct args {
 	uint64_t first;
 	uint64_t nb;
 	bool verbose;
-	uint32_t allowed;
 };
 
 static int
@@ -61,7 +61,6 @@ parse(int argc, char **argv, struct args *a)
 
 	a->nb = getenv("TP_TEST_LONG") != NULL ? LONG_SEEDS : DEFAULT_SEEDS;
 	a->first = 1;
-	a->allowed = UINT32_MAX;
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
 		case 's':
@@ -128,10 +127,13 @@ run_one(uint64_t seed, const struct args *a, struct report *r)
 {
 	struct setup set;
 
-	scenario_make(&set, seed, a->allowed);
+	scenario_make(&set, seed);
 	memset(r, 0, sizeof(*r));
 	r->seed = seed;
+	/* One that does not end is a failure too. */
+	alarm(MAX_SECONDS);
 	r->good = sim_run(&set, a->verbose);
+	alarm(0);
 	r->done = true;
 	r->frames = sim->ledger.in[0] + sim->ledger.in[1];
 	r->stops = sim->nb_stops;

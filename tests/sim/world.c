@@ -39,6 +39,14 @@ pump(struct daemon *d)
 }
 
 static int
+thread_state(struct daemon *d, uint8_t member, uint64_t *cpu_ns, bool *blocked)
+{
+	(void)d;
+	*cpu_ns = sim_cpu_ns(&sim->actor[member], blocked);
+	return 0;
+}
+
+static int
 make_wire(uint8_t index)
 {
 	struct wire_state *w = &sim->wire[index];
@@ -127,6 +135,8 @@ world_build(void)
 	d->simulated = true;
 	d->pump = pump;
 	d->distance = one_node;
+	d->thread = thread_state;
+	d->grace_ns = sim->set.grace_ns;
 	set_options(&d->opt);
 	rc = daemon_init(d, &err);
 	if (rc != 0) {
@@ -161,4 +171,14 @@ world_slot_of_wire(uint8_t wire)
 		if (s->port.port_id == sim->wire[wire].near)
 			return s;
 	return NULL;
+}
+
+uint8_t
+world_wire_of_port(uint16_t port_id)
+{
+	uint8_t i = 0;
+
+	while (i < SIM_HOST_WIRE && (sim->wire[i].wire == NULL || sim->wire[i].near != port_id))
+		i++;
+	return i;
 }

@@ -25,20 +25,48 @@ watching(void)
 
 /* ---- never two inside ------------------------------------------------------------ */
 
-WRAP(void, host_apply, struct tp_host *h, uint64_t now)
+/* Members that lose all at once when this distribution comes into force (host_apply.c). */
+static uint32_t
+losers(const struct tp_dist *old, const struct tp_dist *next)
 {
-	if (watching()) {
-		uint8_t me = sim_actor_id(sim->running);
+	if (old == NULL || old->mode != next->mode || old->nb_buckets != next->nb_buckets ||
+	                old->flow != next->flow || (!next->lazy && old->active != next->active))
+		return UINT32_MAX;
+	return old->alive_mask & ~next->alive_mask;
+}
 
-		if (sim->inside != ACTOR_NONE)
-			sim_fail("actor %u enters the host port while actor %u is inside", me,
-			                sim->inside);
-		sim->inside = me;
-		sim_point();
+WRAP(void, host_apply, struct tp_host *h, struct tp_member *m, uint64_t now)
+{
+	struct tp_dist *old = h->dist;
+	uint8_t me;
+
+	if (!watching()) {
+		__real_host_apply(h, m, now);
+		return;
 	}
-	__real_host_apply(h, now);
-	if (watching())
-		sim_point();
+	me = sim_actor_id(sim->running);
+	if (sim->inside != ACTOR_NONE)
+		sim_fail("actor %u enters the host port while actor %u is inside", me, sim->inside);
+	sim->inside = me;
+	sim_point();
+	__real_host_apply(h, m, now);
+	if (h->dist != old)
+		ledger_moved(losers(old, h->dist));
+	sim_point();
+}
+
+WRAP(uint16_t, host_hand_out, struct tp_host *h, struct tp_member *me, uint64_t now)
+{
+	uint16_t n;
+
+	if (!watching())
+		return __real_host_hand_out(h, me, now);
+	ledger_hand_out(h);
+	sim_point();
+	sim->handing_out = true;
+	n = __real_host_hand_out(h, me, now);
+	sim->handing_out = false;
+	return n;
 }
 
 WRAP(unsigned int, tp_host_step, struct tp_host *h, struct tp_member *me, uint64_t now)
@@ -60,8 +88,10 @@ WRAP(bool, tp_host_evict, struct tp_host *h, uint8_t member)
 {
 	bool was_inside = __real_tp_host_evict(h, member);
 
-	if (watching() && was_inside)
+	if (watching() && was_inside) {
 		sim->inside = ACTOR_NONE;
+		sim->handing_out = false;
+	}
 	return was_inside;
 }
 
@@ -195,6 +225,14 @@ WRAP(void, tp_member_purge, struct tp_member *me)
 		sim->last[me->id] = me->ctr;
 }
 
+WRAP(void, tp_host_asked, struct tp_member *me, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint64_t now)
+{
+	__real_tp_host_asked(me, m, info, now);
+	if (watching())
+		ledger_asked(me, m);
+}
+
 /* ---- mere points at which a step may stop ------------------------------------------------ */
 
 #define POINT_VOID(name, params, args)                                                             \
@@ -233,8 +271,6 @@ POINT_VOID(host_distribute,
                 (struct tp_host * h, struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts,
                                 uint64_t now),
                 (h, me, pkts, nb_pkts, now))
-POINT(uint16_t, host_hand_out, (struct tp_host * h, struct tp_member *me, uint64_t now),
-                (h, me, now))
 POINT(unsigned int, tp_member_transmit, (struct tp_member * me, uint16_t burst), (me, burst))
 POINT(uint16_t, tp_fabric_send,
                 (struct rte_ring * ring, struct rte_mbuf **pkts, uint16_t nb_pkts,
