@@ -755,8 +755,8 @@ run_case(struct bench *b, struct scene *s, const struct team_case *c)
 	int rc;
 
 	/* A lcore that waits for its CPU lets its ring overflow: that is no rate. */
-	if (c->kind == PPS && s->nb_cpus < c->nb_members) {
-		bench_skip(b, c->name, "fewer CPUs than members");
+	if (c->kind == PPS && s->nb_cpus <= c->nb_members) {
+		bench_skip(b, c->name, "needs a CPU for each member and one for control");
 		return;
 	}
 	s->c = c;
