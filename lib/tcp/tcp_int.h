@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* The joints between the engine's files.
+ *
+ *   seg.c, option.c        a segment from a frame; options, both ways
+ *   input.c                the numbered steps of RFC 9293 3.10.7
+ *   ack.c                  step 5: what an ACK teaches, once, for all below
+ *     txq.c                what is sent and not yet acknowledged, as records
+ *     sack.c rtt.c rack.c  scoreboard, RFC 6298, RFC 8985
+ *     recovery.c prr.c     congestion states, undo, RFC 6937
+ *     cc.c cc_*.c          how cwnd grows and shrinks
+ *   reass.c window.c       what is received; the window that is offered
+ *   output.c               the one place that makes segments
+ *   timer.c                the one place that looks at deadlines
+ *   isn.c cookie.c port.c  keyed hashes; SYN cookies
+ *   conn.c user.c pmtu.c check.c info.c conf.c text.c
+ */
+#ifndef TCP_INT_H
+#define TCP_INT_H
+
+#include "tp_tcp.h"
+
+/* RFC 9293 3.7.1: without an MSS option. */
+#define TCP_MSS_DEFAULT_V4 536
+#define TCP_MSS_DEFAULT_V6 1220
+/* RFC 5961 7: challenge ACKs of a shard in a second. */
+#define TCP_CHALLENGES_PER_S 1000
+#define TCP_MAX_WSCALE 14
+
+/* ---- what an ACK taught (ack.c fills it, the rest reads or adds) -------- */
+
+struct tcp_ack {
+	uint32_t prior_una;
+	uint32_t prior_flight;   /* bytes in flight before */
+	uint32_t prior_sacked;   /* sacked_out before */
+	uint32_t acked;          /* bytes cumulatively acknowledged that were not SACKed before */
+	uint32_t sacked;         /* bytes newly SACKed */
+	uint32_t lost;           /* bytes newly marked lost */
+	uint64_t rtt_ns;         /* 0: no sample (Karn, or nothing new) */
+	uint64_t newest_sent_ns; /* of the newest record that this ACK delivers; 0: none */
+	uint32_t newest_end_seq;
+	bool newest_retrans; /* that record had been sent more than once */
+	bool moved;          /* snd_una advanced */
+	bool dup;            /* a duplicate ACK of RFC 5681 2 */
+	bool dsack;          /* it reports a duplicate (RFC 2883) */
+	bool ece;
+	bool wnd_update;
+	bool spurious_ts; /* RFC 3522 (Eifel): it answers the original, by its timestamp */
+};
+
+/* ---- txq.c -------------------------------------------------------------- */
+
+/* Bytes in flight (RFC 6675's pipe, from counters): sent - sacked - lost + retransmitted. */
+uint32_t tcp_in_flight(const struct tp_tcp_conn *c);
+/* A record for the next len bytes of the queue and these flags, at snd_nxt, which moves behind
+ * it, like snd_cur. NULL: no record left (counted). */
+struct tp_tcp_rec *tcp_txq_append(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes,
+                uint8_t tcp_flags, uint64_t now);
+/* Cut a record in two at len sequence numbers. @return 0, or -ENOMEM (unchanged) */
+int tcp_txq_split(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec,
+                uint32_t len);
+/* Release what is acknowledged: records, and the buffers behind snd_una. Adds to ack. */
+void tcp_txq_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t ack_seq,
+                struct tcp_ack *ack);
+/* Put buffers at the queue's end. */
+void tcp_txq_queue(struct tp_tcp_conn *c, struct rte_mbuf *m);
+void tcp_txq_free(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/* Change a record's marks: counters follow. */
+void tcp_rec_mark(struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint8_t set, uint8_t clear);
+
+/* ---- ack.c and what it calls -------------------------------------------- */
+
+/* RFC 9293 3.10.7.4 step 5 for SND.UNA <= SEG.ACK <= SND.NXT: release, scoreboard, RTT, loss,
+ * congestion, timers; the send window is updated by the caller (input.c), before. */
+void tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
+                bool wnd_update, uint64_t now);
+/* RFC 2018, 2883: validate blocks, mark records. */
+void tcp_sack_update(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
+                struct tcp_ack *ack);
+void tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now);
+/* RTO with its backoff, in ns. */
+uint64_t tcp_rto_ns(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);
+/* RFC 8985 6.2: steps 1 to 5. @return ns until the reordering timer, 0: not needed */
+void tcp_rack_update(struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
+uint64_t tcp_rack_detect(
+                struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
+/* Tail loss probe (RFC 8985 7): begin, and what an ACK says of it. */
+void tcp_tlp_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
+                const struct tcp_ack *ack, uint64_t now);
+/* Congestion states: enter and leave Disorder, CWR, Recovery, Loss; undo. */
+void tcp_recovery_ack(
+                struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
+void tcp_enter_loss(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+
+/* ---- what output.c asks, and tells -------------------------------------- */
+
+/* Bytes that congestion control lets out now, new or again: cwnd, PRR, limited transmit, pacing. */
+uint32_t tcp_send_quota(const struct tp_tcp_conn *c, uint64_t now);
+/* The next lost record that is to be sent again, or the one that a tail loss probe repeats;
+ * NULL: none. */
+struct tp_tcp_rec *tcp_retransmit_next(struct tp_tcp_conn *c);
+/* A record was handed to the owner for transmission, the first time or again: counters, times,
+ * PRR, pacing, the retransmission timer. */
+void tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint64_t now);
+/* (Re)arm the retransmission timer for what is in flight: RTO or tail loss probe; none if
+ * nothing is. */
+void tcp_rexmit_arm(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* rexmit_ns came with kind RTO, TLP or REO. */
+void tcp_rexmit_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+
+/* ---- congestion control (cc.c, cc_newreno.c, cc_cubic.c) ---------------- */
+
+struct tcp_cc_ops {
+	const char *name;
+	/* Grow on `acked` bytes delivered while not in recovery and limited by cwnd. */
+	void (*grow)(struct tp_tcp_conn *c, uint32_t acked, uint64_t now);
+	/* @return ssthresh after a loss or ECE, from the flight size (RFC 5681 3.1, RFC 9438 4.6) */
+	uint32_t (*reduce)(struct tp_tcp_conn *c, uint32_t flight, uint64_t now);
+	/* After a timeout: what else has to be forgotten. */
+	void (*timeout)(struct tp_tcp_conn *c, uint64_t now);
+	/* A reduction was needless: what was before. */
+	void (*undo)(struct tp_tcp_conn *c, uint64_t now);
+};
+extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
+const struct tcp_cc_ops *tcp_cc(const struct tp_tcp_conn *c);
+/* IW10 (RFC 6928), ssthresh without limit; at the end of the handshake, when MSS is known. */
+void tcp_cc_init(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/* cwnd shrinks after an idle period of an RTO (RFC 5681 4.1). Before new data is sent. */
+void tcp_cc_idle_restart(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+
+/* ---- the rest, by file -------------------------------------------------- */
+
+/* option.c. @return bytes, a multiple of four */
+uint8_t tcp_options_syn(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint64_t now,
+                uint8_t out[40]);
+uint8_t tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40]);
+void tcp_options_parse(const uint8_t *opt, uint8_t len, struct tp_tcp_seg *seg);
+/* Millisecond clock of timestamps (RFC 7323 4.1). */
+uint32_t tcp_ts_now(const struct tp_tcp_conn *c, uint64_t now);
+
+/* reass.c: trim to the window, put in order or keep; SACK blocks to report. Consumes seg->data.
+ * @return bytes by which rcv_nxt advanced (data only) */
+uint32_t tcp_reass(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg);
+uint8_t tcp_reass_blocks(const struct tp_tcp_conn *c, struct tp_tcp_span blocks[TP_TCP_MAX_SACK]);
+void tcp_reass_free(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+
+/* window.c: what to advertise; never moves the right edge back (RFC 9293 3.8.6, SWS avoidance). */
+uint32_t tcp_rcv_wnd(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);
+
+/* conn.c: the one door for states; counts (TCP-MIB). */
+void tcp_set_state(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_state state);
+/* CLOSED, with its event; frees queues. */
+void tcp_closed(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_reason reason);
+/* TIME_WAIT begins, or begins anew. */
+void tcp_time_wait(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* The handshake is done: peer's options agreed, cwnd, timers. */
+void tcp_established(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* RFC 5961 7. @return false if the limit is reached (counted) */
+bool tcp_challenge_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* snd_mss from pmtu, peer_mss and the options that every segment has. */
+void tcp_mss_update(struct tp_tcp_conn *c);
+
+/* pmtu.c. Black hole: after so many timeouts the segment's size is in doubt (RFC 4821 7.7). */
+void tcp_pmtu_timeout(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+
+/* isn.c: SipHash-2-4. */
+uint64_t tcp_siphash(const uint64_t key[2], const void *data, uint32_t len_bytes);
+uint32_t tcp_isn(const struct tp_tcp_secret *s, const struct tp_tcp_key *key, uint64_t now);
+uint32_t tcp_ts_offset(const struct tp_tcp_secret *s, const struct tp_tcp_key *key);
+
+#endif
