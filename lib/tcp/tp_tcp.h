@@ -540,7 +540,7 @@ struct tp_tcp_conn {
 	uint32_t snd_buf;     /**< bytes that may be queued */
 	uint32_t sack_newest; /**< a number in the block that changed last */
 	uint32_t owner_word;  /**< not touched by the engine, like: */
-	uint64_t owner_data[1];
+	uint64_t owner_data[2];
 };
 
 static_assert(offsetof(struct tp_tcp_conn, rcv_tail) == 1 * RTE_CACHE_LINE_SIZE, "Rx line");
