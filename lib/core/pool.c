@@ -30,18 +30,12 @@ tp_pool_size(const struct tp_pool_need *need)
 	return sum < POOL_MIN ? POOL_MIN : (uint32_t)sum;
 }
 
-static void
-pool_unmap(struct rte_mempool_memhdr *memhdr, void *len)
-{
-	munmap(memhdr->addr, (size_t)(uintptr_t)len);
-}
-
-/* Anonymous memory on a 2 MiB boundary, so that the kernel can back it with huge pages. */
-static void *
-pool_map(size_t len)
+void *
+tp_mem_map(size_t len)
 {
 	char *raw, *addr;
 
+	len = RTE_ALIGN_CEIL(len, HUGE_PAGE_SIZE);
 	raw = mmap(NULL, len + HUGE_PAGE_SIZE, PROT_READ | PROT_WRITE,
 	                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (raw == MAP_FAILED)
@@ -52,6 +46,19 @@ pool_map(size_t len)
 	munmap(addr + len, raw + HUGE_PAGE_SIZE - addr);
 	madvise(addr, len, MADV_HUGEPAGE);
 	return addr;
+}
+
+void
+tp_mem_unmap(void *mem, size_t len)
+{
+	if (mem != NULL)
+		munmap(mem, RTE_ALIGN_CEIL(len, HUGE_PAGE_SIZE));
+}
+
+static void
+pool_unmap(struct rte_mempool_memhdr *memhdr, void *len)
+{
+	tp_mem_unmap(memhdr->addr, (size_t)(uintptr_t)len);
 }
 
 static void
@@ -75,7 +82,7 @@ pool_populate_packed(struct rte_mempool *mp, bool shared)
 	if (size < 0)
 		return size;
 	len = RTE_ALIGN_CEIL((size_t)size + align, HUGE_PAGE_SIZE);
-	addr = shared ? rte_malloc_socket(mp->name, len, 0, mp->socket_id) : pool_map(len);
+	addr = shared ? rte_malloc_socket(mp->name, len, 0, mp->socket_id) : tp_mem_map(len);
 	if (addr == NULL)
 		return -ENOMEM;
 	rc = rte_mempool_populate_iova(
@@ -130,4 +137,26 @@ tp_pool_create_shared(const char *name, uint32_t nb_mbufs, uint32_t cache_size, 
                 int socket_id)
 {
 	return pool_create(name, nb_mbufs, cache_size, data_room, socket_id, true);
+}
+
+struct rte_mempool *
+tp_pool_create_objects(const char *name, uint32_t nb, uint32_t obj_size, uint32_t cache_size,
+                int socket_id)
+{
+	struct rte_mempool *mp;
+	int rc;
+
+	mp = rte_mempool_create_empty(
+	                name, nb, obj_size, cache_size, 0, socket_id, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (mp == NULL)
+		return NULL;
+	rc = rte_mempool_set_ops_byname(mp, POOL_OPS, NULL);
+	if (rc == 0)
+		rc = pool_populate_packed(mp, false);
+	if (rc < 0) {
+		rte_mempool_free(mp);
+		rte_errno = -rc;
+		return NULL;
+	}
+	return mp;
 }

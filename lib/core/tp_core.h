@@ -271,6 +271,20 @@ struct rte_mempool *tp_pool_create(const char *name, uint32_t nb_mbufs, uint32_t
 struct rte_mempool *tp_pool_create_shared(const char *name, uint32_t nb_mbufs, uint32_t cache_size,
                 uint16_t data_room, int socket_id);
 
+/** A pool of plain objects, with lock-free ops, too; its memory is no DMA memory. Their bytes are
+ * zero when each is taken the first time. @return the pool, or NULL with rte_errno
+ */
+struct rte_mempool *tp_pool_create_objects(const char *name, uint32_t nb, uint32_t obj_size,
+                uint32_t cache_size, int socket_id);
+
+/** Anonymous memory, zero, on a 2 MiB boundary so that the kernel can back it with huge pages; what
+ * is not touched costs nothing, and it is on the NUMA node of who touches it first. @return it, or
+ * NULL with errno
+ */
+void *tp_mem_map(size_t len_bytes);
+/** @param mem may be NULL */
+void tp_mem_unmap(void *mem, size_t len_bytes);
+
 /* ---- lcore loads ------------------------------------------------------- */
 
 /** Load of one lcore. Owner w, any r. */
