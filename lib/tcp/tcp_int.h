@@ -29,6 +29,35 @@
 #define TCP_CHALLENGES_PER_S 1000
 #define TCP_MAX_WSCALE 14
 
+/* Not counted per byte, but per buffer: segments that a connection may keep out of order. */
+#define TCP_MAX_OOO 4096
+
+/* A connection's clock never goes backwards. */
+static inline uint64_t
+tcp_clock(struct tp_tcp_conn *c, uint64_t now)
+{
+	if (now > c->last_now)
+		c->last_now = now;
+	return c->last_now;
+}
+
+static inline void
+tcp_count(struct tp_tcp_env *env, enum tp_tcp_mib counter)
+{
+	env->mib[counter]++;
+}
+
+/* Bytes queued behind snd_nxt: not yet sent. */
+static inline uint32_t
+tcp_unsent(const struct tp_tcp_conn *c)
+{
+	if (c->state <= TP_TCP_SYN_RCVD)
+		return c->snd_queued;
+	if (c->flags & TP_TCP_F_FIN_SENT)
+		return 0;
+	return c->snd_queued - (c->snd_nxt - c->snd_una);
+}
+
 /* ---- what an ACK taught (ack.c fills it, the rest reads or adds) -------- */
 
 struct tcp_ack {
@@ -73,7 +102,9 @@ void tcp_rec_mark(struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint8_t set, ui
 /* ---- ack.c and what it calls -------------------------------------------- */
 
 /* RFC 9293 3.10.7.4 step 5 for SND.UNA <= SEG.ACK <= SND.NXT: release, scoreboard, RTT, loss,
- * congestion, timers; the send window is updated by the caller (input.c), before. */
+ * congestion, timers; the send window is updated by the caller (input.c), before. Also for the ACK
+ * of a SYN, in SYN_SENT and SYN_RCVD, before tcp_cc_init(): cwnd is one MSS then and does not
+ * grow. nb_rexmit goes to 0 when snd_una moves. */
 void tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 bool wnd_update, uint64_t now);
 /* RFC 2018, 2883: validate blocks, mark records. */
@@ -101,13 +132,16 @@ uint32_t tcp_send_quota(const struct tp_tcp_conn *c, uint64_t now);
 /* The next lost record that is to be sent again, or the one that a tail loss probe repeats;
  * NULL: none. */
 struct tp_tcp_rec *tcp_retransmit_next(struct tp_tcp_conn *c);
-/* A record was handed to the owner for transmission, the first time or again: counters, times,
- * PRR, pacing, the retransmission timer. */
+/* A record was handed to the owner for transmission, the first time or again: marks, times, bytes
+ * out, PRR, pacing, the retransmission timer. As long as TLP_NOW is set it was the probe; this
+ * clears it. Segments (segs_out, retrans_segs, and those of the MIB) are counted by output.c. */
 void tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint64_t now);
 /* (Re)arm the retransmission timer for what is in flight: RTO or tail loss probe; none if
  * nothing is. */
 void tcp_rexmit_arm(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
-/* rexmit_ns came with kind RTO, TLP or REO. */
+/* rexmit_ns came with kind RTO, TLP or REO; also for SYN and SYN-ACK. Gives up by tcp_closed() after
+ * so many (syn_retries, retries) or user_timeout_ms. PERSIST is timer.c's: output.c arms it when
+ * nothing is in flight and something waits, and an ACK that changes nothing of that leaves it. */
 void tcp_rexmit_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 
 /* ---- congestion control (cc.c, cc_newreno.c, cc_cubic.c) ---------------- */
@@ -141,10 +175,15 @@ void tcp_options_parse(const uint8_t *opt, uint8_t len, struct tp_tcp_seg *seg);
 uint32_t tcp_ts_now(const struct tp_tcp_conn *c, uint64_t now);
 
 /* reass.c: trim to the window, put in order or keep; SACK blocks to report. Consumes seg->data.
+ * A FIN that is next in order sets F_FIN_RCVD and counts in rcv_nxt.
  * @return bytes by which rcv_nxt advanced (data only) */
 uint32_t tcp_reass(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg);
 uint8_t tcp_reass_blocks(const struct tp_tcp_conn *c, struct tp_tcp_span blocks[TP_TCP_MAX_SACK]);
 void tcp_reass_free(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/* A chain without its first n bytes, n <= all; NULL: nothing is left. */
+struct rte_mbuf *tcp_chain_skip(struct rte_mbuf *m, uint32_t n);
+/* A chain cut behind n bytes. */
+struct rte_mbuf *tcp_chain_cut(struct rte_mbuf *m, uint32_t n);
 
 /* window.c: what to advertise; never moves the right edge back (RFC 9293 3.8.6, SWS avoidance). */
 uint32_t tcp_rcv_wnd(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);

@@ -310,11 +310,14 @@ struct tp_tcp_rec {
 	struct tp_tcp_rec *prev;
 	/** Sent: the buffer of the send queue where it begins. Received: its data. */
 	struct rte_mbuf *data;
-	uint64_t sent_ns; /**< last transmission (RFC 8985 Segment.xmit_ts) */
+	union {
+		uint64_t sent_ns;           /**< last transmission (RFC 8985 Segment.xmit_ts) */
+		struct rte_mbuf *data_tail; /**< received: last buffer of data */
+	};
 	uint32_t seq;
 	uint32_t len;       /**< sequence numbers, SYN and FIN included */
 	uint32_t off;       /**< sent: where it begins in that buffer */
-	uint32_t delivered; /**< bytes delivered when it was sent */
+	uint32_t delivered; /**< bytes delivered when it was sent; received: segments in it */
 	uint8_t flags;      /**< TP_TCP_REC_* */
 	uint8_t nb_sent;    /**< transmissions, saturating */
 	uint8_t tcp_flags;  /**< SYN, FIN */
@@ -337,7 +340,8 @@ struct tp_tcp_env {
 	struct rte_mempool *recs;          /**< struct tp_tcp_rec */
 	uint64_t challenge_sec;            /**< second in which challenge_left was filled */
 	uint32_t challenge_left;           /**< RFC 5961 7 */
-	uint64_t held_bytes;               /**< payload kept by this shard's connections */
+	uint64_t held_bytes;               /**< payload received and not consumed, of all its
+					    * connections (tp_tcp_held()) */
 	uint64_t held_max;                 /**< beyond it windows shrink; 0: no limit */
 	uint64_t mib[TP_TCP_NB_MIB];
 };
@@ -448,7 +452,8 @@ struct tp_tcp_conn {
 
 	/* Line 1: Rx of data, and the timers that Rx and Tx move. */
 	alignas(RTE_CACHE_LINE_SIZE) struct rte_mbuf *rcv_tail;
-	struct tp_tcp_rec *ooo_head; /**< received out of order, sorted, without overlaps */
+	struct tp_tcp_rec *ooo_head; /**< received out of order: sorted blocks with gaps between;
+				      * its prev is the last one */
 	uint64_t rexmit_ns;          /**< deadline of rexmit_kind, or TP_NEVER */
 	uint64_t delack_ns;          /**< delayed ACK, or TP_NEVER */
 	uint64_t rcvd_ns;            /**< last segment received: keepalive, parking, PAWS' age */
@@ -503,8 +508,8 @@ struct tp_tcp_conn {
 	uint32_t undo_marker;   /**< snd_una when the response began; undo_valid */
 	uint32_t undo_retrans;  /**< retransmissions not yet known to be needless */
 	bool undo_valid;
-	bool dsack_pending; /**< dsack holds */
-	uint16_t pad4;
+	bool dsack_pending;       /**< dsack holds */
+	uint16_t nb_ooo;          /**< segments in ooo_head */
 	uint32_t delivered;       /**< bytes, wraps */
 	uint64_t sent_ns;         /**< last data sent: idle restart (RFC 5681 4.1) */
 	uint64_t pace_ns;         /**< next data not before */
