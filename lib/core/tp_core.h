@@ -152,6 +152,7 @@ enum tp_why {
 	TP_WHY_LLDP,     /**< LLDP, received */
 	TP_WHY_NEIGH,    /**< copy of an ARP or ND frame, received */
 	TP_WHY_SNOOP,    /**< copy of an ARP, ND, IGMP or MLD frame that the host sent */
+	TP_WHY_RESOLVE,  /**< to be sent; its neighbour is not known (tp_inet_pend()) */
 };
 
 /** Dynamic field of every mbuf on a ring. Written by who enqueues, read by who dequeues. */
