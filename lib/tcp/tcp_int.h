@@ -8,14 +8,16 @@
  *   input.c                the numbered steps of RFC 9293 3.10.7
  *   ack.c                  step 5: what an ACK teaches, once, for all below
  *     txq.c                what is sent and not yet acknowledged, as records
- *     sack.c rtt.c rack.c  scoreboard, RFC 6298, RFC 8985
+ *     sack.c rtt.c         scoreboard, RFC 6298
+ *     rack.c tlp.c         RFC 8985
  *     recovery.c prr.c     congestion states, undo, RFC 6937
  *     cc.c cc_*.c          how cwnd grows and shrinks
  *   reass.c window.c       what is received; the window that is offered
  *   output.c               the one place that makes segments
+ *   rexmit.c               what it may send again, and its timer
  *   timer.c                the one place that looks at deadlines
  *   isn.c cookie.c port.c  keyed hashes; SYN cookies
- *   conn.c user.c pmtu.c check.c info.c conf.c text.c
+ *   conn.c user.c pmtu.c path.c check.c info.c conf.c text.c
  */
 #ifndef TCP_INT_H
 #define TCP_INT_H
@@ -61,21 +63,30 @@ tcp_unsent(const struct tp_tcp_conn *c)
 /* ---- what an ACK taught (ack.c fills it, the rest reads or adds) -------- */
 
 struct tcp_ack {
+	uint64_t now;
 	uint32_t prior_una;
 	uint32_t prior_flight;   /* bytes in flight before */
-	uint32_t prior_sacked;   /* sacked_out before */
 	uint32_t acked;          /* bytes cumulatively acknowledged that were not SACKed before */
 	uint32_t sacked;         /* bytes newly SACKed */
 	uint32_t lost;           /* bytes newly marked lost */
-	uint64_t rtt_ns;         /* 0: no sample (Karn, or nothing new) */
-	uint64_t newest_sent_ns; /* of the newest record that this ACK delivers; 0: none */
+	uint32_t lost_congested; /* of these, what is a sign of congestion */
+	uint32_t probe_acked;    /* bytes of a path MTU probe that arrived; 0: none */
+	uint64_t oldest_sent_ns; /* first delivered record that was sent only once (has_rtt) */
+	uint64_t newest_sent_ns; /* of the newest record that this ACK delivers (has_newest) */
 	uint32_t newest_end_seq;
-	bool newest_retrans; /* that record had been sent more than once */
-	bool moved;          /* snd_una advanced */
-	bool dup;            /* a duplicate ACK of RFC 5681 2 */
-	bool dsack;          /* it reports a duplicate (RFC 2883) */
+	uint32_t ts_ecr;      /* if has_ts */
+	uint32_t dsack_right; /* right edge of the duplicate, if dsack */
+	bool has_rtt;         /* Karn: something delivered was sent only once */
+	bool has_newest;      /* something delivered may drive RACK */
+	bool newest_retrans;  /* that record had been sent more than once */
+	bool has_ts;
+	bool in_sack;  /* what is noted now, a SACK block covers */
+	bool moved;    /* snd_una advanced */
+	bool dup;      /* a duplicate ACK of RFC 5681 2 */
+	bool has_sack; /* it has SACK blocks */
+	bool dsack;    /* it reports a duplicate (RFC 2883) */
 	bool ece;
-	bool wnd_update;
+	bool original;    /* it delivers what was sent before recover_point and only once */
 	bool spurious_ts; /* RFC 3522 (Eifel): it answers the original, by its timestamp */
 };
 
@@ -90,10 +101,19 @@ struct tp_tcp_rec *tcp_txq_append(struct tp_tcp_env *env, struct tp_tcp_conn *c,
 /* Cut a record in two at len sequence numbers. @return 0, or -ENOMEM (unchanged) */
 int tcp_txq_split(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec,
                 uint32_t len);
-/* Release what is acknowledged: records, and the buffers behind snd_una. Adds to ack. */
+/* Payload of a record: len without SYN and FIN. Its first byte is rec->off in rec->data. */
+static inline uint32_t
+tcp_rec_bytes(const struct tp_tcp_rec *rec)
+{
+	return rec->len - !!(rec->tcp_flags & TP_TCP_SYN) - !!(rec->tcp_flags & TP_TCP_FIN);
+}
+/* Release what is acknowledged: records, and the buffers before ack_seq; snd_una becomes ack_seq,
+ * snd_queued and bytes_out follow. Adds to ack. */
 void tcp_txq_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t ack_seq,
                 struct tcp_ack *ack);
-/* Put buffers at the queue's end. */
+/* A SACKed record joins the one before it if that is SACKed, too; rec may be gone. */
+void tcp_txq_merge_sacked(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec);
+/* Put buffers at the queue's end: snd_queued grows, snd_cur points to the first new byte. */
 void tcp_txq_queue(struct tp_tcp_conn *c, struct rte_mbuf *m);
 void tcp_txq_free(struct tp_tcp_env *env, struct tp_tcp_conn *c);
 /* Change a record's marks: counters follow. */
@@ -107,6 +127,11 @@ void tcp_rec_mark(struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint8_t set, ui
  * grow. nb_rexmit goes to 0 when snd_una moves. */
 void tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 bool wnd_update, uint64_t now);
+/* Numbers that are compared with snd_una start at seq: at the SYN, or when a cookie opens. */
+void tcp_marks_init(struct tp_tcp_conn *c, uint32_t seq);
+/* A record that was sent more than once was delivered. @return whether RACK may use it */
+bool tcp_ack_note_again(
+                const struct tp_tcp_conn *c, struct tcp_ack *ack, const struct tp_tcp_rec *rec);
 /* RFC 2018, 2883: validate blocks, mark records. */
 void tcp_sack_update(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 struct tcp_ack *ack);
@@ -125,12 +150,55 @@ void tcp_recovery_ack(
                 struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
 void tcp_enter_loss(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 
+/* What is in flight is no sign of congestion should it be lost; its first segment goes out again
+ * at once. */
+void tcp_recovery_exempt(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* The one reduction of a window that a lost probe repaired (RFC 8985 7.4.2 case 2). */
+void tcp_reduce_once(struct tp_tcp_conn *c, uint64_t now);
+/* PRR (RFC 6937): begin, and cwnd after an ACK in recovery. */
+void tcp_prr_begin(struct tp_tcp_conn *c, uint32_t flight);
+void tcp_prr_ack(struct tp_tcp_conn *c, uint32_t delivered, bool retransmit);
+/* RFC 8985 3: a was sent after b, ends as tie-break. */
+static inline bool
+tcp_sent_after(uint64_t sent_a, uint32_t end_a, uint64_t sent_b, uint32_t end_b)
+{
+	return sent_a > sent_b || (sent_a == sent_b && tp_seq_gt(end_a, end_b));
+}
+/* A record that was not SACKed before is delivered up to end_seq: feeds RTT and RACK
+ * (RFC 8985 6.2 steps 2 and 3). In order of sequence numbers. */
+static inline void
+tcp_ack_note(struct tp_tcp_conn *c, struct tcp_ack *ack, const struct tp_tcp_rec *rec,
+                uint32_t end_seq)
+{
+	bool again = rec->nb_sent > 1;
+
+	if (!again) {
+		if (!ack->has_rtt)
+			ack->oldest_sent_ns = rec->sent_ns;
+		ack->has_rtt = true;
+		if (tp_seq_lt(end_seq, c->rack_fack))
+			c->rack_reordering_seen = true;
+		if (tp_seq_leq(end_seq, c->recover_point))
+			ack->original = true;
+	}
+	c->rack_fack = tp_seq_max(c->rack_fack, end_seq);
+	if (unlikely(again) && !tcp_ack_note_again(c, ack, rec))
+		return;
+	if (ack->has_newest && !tcp_sent_after(rec->sent_ns, end_seq, ack->newest_sent_ns,
+	                                       ack->newest_end_seq))
+		return;
+	ack->has_newest = true;
+	ack->newest_sent_ns = rec->sent_ns;
+	ack->newest_end_seq = end_seq;
+	ack->newest_retrans = again;
+}
+
 /* ---- what output.c asks, and tells -------------------------------------- */
 
 /* Bytes that congestion control lets out now, new or again: cwnd, PRR, limited transmit, pacing. */
 uint32_t tcp_send_quota(const struct tp_tcp_conn *c, uint64_t now);
 /* The next lost record that is to be sent again, or the one that a tail loss probe repeats;
- * NULL: none. */
+ * NULL: none. It may be longer than the quota or than a segment: tcp_txq_split(). */
 struct tp_tcp_rec *tcp_retransmit_next(struct tp_tcp_conn *c);
 /* A record was handed to the owner for transmission, the first time or again: marks, times, bytes
  * out, PRR, pacing, the retransmission timer. As long as TLP_NOW is set it was the probe; this
@@ -203,6 +271,12 @@ void tcp_mss_update(struct tp_tcp_conn *c);
 
 /* pmtu.c. Black hole: after so many timeouts the segment's size is in doubt (RFC 4821 7.7). */
 void tcp_pmtu_timeout(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/* Payload of a path MTU probe to be sent now as one segment, longer than snd_mss (RFC 4821 7.3):
+ * output.c appends a record of that size, sets TP_TCP_REC_PROBE in it before tcp_sent(); 0: none. */
+uint32_t tcp_pmtu_probe(const struct tp_tcp_conn *c, uint64_t now);
+/* It arrived, with so many bytes; it was lost, which is no sign of congestion (RFC 4821 7.6). */
+void tcp_pmtu_probe_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);
+void tcp_pmtu_probe_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);
 
 /* isn.c: SipHash-2-4. */
 uint64_t tcp_siphash(const uint64_t key[2], const void *data, uint32_t len_bytes);

@@ -388,6 +388,8 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_TLP_RETRANS 0x1000000 /**< the probe was a retransmission (RFC 8985 7.3) */
 #define TP_TCP_F_TLP_NOW 0x2000000     /**< a tail loss probe must go out */
 #define TP_TCP_F_COOKIE 0x4000000      /**< made from a SYN cookie */
+#define TP_TCP_F_EXEMPT 0x8000000      /**< this recovery repairs what is no sign of congestion */
+#define TP_TCP_F_MTU_PROBE 0x10000000  /**< a record with PROBE is in flight */
 
 /** Congestion state, as Linux names it. */
 enum tp_tcp_ca {
@@ -413,13 +415,27 @@ struct tp_tcp_queue {
 	struct rte_mbuf *tail;
 };
 
-/** CUBIC's state (RFC 9438 4); NewReno uses acked and what undo needs. Bytes. */
+/** Congestion control's state; bytes, ms of the clock, which wrap. The first slow start needs none
+ * of what CUBIC needs later (RFC 9406 4.3).
+ */
 struct tp_tcp_cubic {
-	uint64_t epoch_ns; /**< 0: none */
-	uint32_t w_max;
-	uint32_t cwnd_epoch; /**< cwnd at the epoch's start */
-	uint32_t w_est;
-	uint32_t k_ms;
+	union {
+		struct {                   /**< ssthresh is a number: RFC 9438 4 */
+			uint32_t epoch_ms; /**< valid if cwnd_epoch is not 0 */
+			uint32_t w_max;
+			uint32_t cwnd_epoch; /**< cwnd at the epoch's start; 0: no epoch */
+			uint32_t w_est;
+			uint32_t k_ms;
+		};
+		struct { /**< ssthresh is UINT32_MAX: HyStart++, RFC 9406 4.2 */
+			uint32_t window_end;
+			uint32_t last_min_rtt_us;
+			uint32_t cur_min_rtt_us;
+			uint32_t css_base_rtt_us; /**< 0: not in conservative slow start */
+			uint16_t nb_rtt;          /**< samples in this round */
+			uint16_t css_rounds;
+		};
+	};
 	uint32_t acked; /**< not yet turned into growth */
 	uint32_t cwnd_prior;
 	uint32_t w_max_prior;
@@ -485,7 +501,8 @@ struct tp_tcp_conn {
 	uint32_t rto_us;        /**< without backoff */
 	uint32_t min_rtt_us;    /**< over the last ten seconds or so */
 	uint32_t recover_point; /**< snd_nxt when recovery (or CWR, LOSS) began */
-	uint64_t min_rtt_ns;    /**< when it was measured */
+	uint32_t min_rtt_ms;    /**< when it was measured, on the clock's ms, which wrap */
+	uint32_t cwnd_full_seq; /**< snd_nxt when cwnd was last filled: only then it may grow */
 	uint64_t rack_xmit_ns;  /**< RFC 8985 5.2 RACK.xmit_ts */
 	uint32_t rack_end_seq;
 	uint32_t rack_rtt_us;
@@ -500,7 +517,6 @@ struct tp_tcp_conn {
 	uint8_t rack_reo_wnd_persist;
 	bool rack_reordering_seen;
 	bool rack_dsack_round_valid;
-	uint32_t tlp_end_seq;
 	bool tlp_out;           /**< a probe is out, tlp_end_seq holds */
 	uint8_t cc;             /**< enum tp_tcp_cc */
 	uint8_t frto;           /**< RFC 5682: step, 0 none */
@@ -508,17 +524,19 @@ struct tp_tcp_conn {
 	uint32_t undo_marker;   /**< snd_una when the response began; undo_valid */
 	uint32_t undo_retrans;  /**< retransmissions not yet known to be needless */
 	bool undo_valid;
-	bool dsack_pending;       /**< dsack holds */
-	uint16_t nb_ooo;          /**< segments in ooo_head */
-	uint32_t delivered;       /**< bytes, wraps */
-	uint64_t sent_ns;         /**< last data sent: idle restart (RFC 5681 4.1) */
-	uint64_t pace_ns;         /**< next data not before */
-	uint64_t first_rexmit_ns; /**< begin of a row of timeouts: user timeout */
-	struct tp_tcp_span dsack; /**< duplicate to report */
+	bool dsack_pending;             /**< dsack holds */
+	uint16_t nb_ooo;                /**< segments in ooo_head */
+	uint32_t delivered;             /**< bytes, wraps */
+	uint32_t sent_ms;               /**< last data sent: idle restart (RFC 5681 4.1); wraps */
+	uint64_t pace_ns;               /**< next data not before */
+	uint64_t first_rexmit_ns;       /**< begin of a row of timeouts: user timeout */
+	struct tp_tcp_rec *rexmit_hint; /**< none before it waits to be sent again; NULL: unknown */
+	struct tp_tcp_span dsack;       /**< duplicate to report */
 
 	/* Line 5: congestion control, numbers of the beginning. */
 	alignas(RTE_CACHE_LINE_SIZE) struct tp_tcp_cubic cubic;
-	uint32_t rcv_up; /**< urgent pointer */
+	uint32_t tlp_end_seq; /**< RFC 8985 7.1 */
+	uint32_t rcv_up;      /**< urgent pointer */
 	uint32_t iss;
 	uint32_t irs;
 	uint32_t snd_wnd_max; /**< largest window seen: SWS avoidance (RFC 9293 3.8.6.2.1) */
