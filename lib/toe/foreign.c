@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Packets of connections that another member owns: forwarded with the handle and its epoch, so
+ * that the receiver need not look it up, and knows when it is too late.
+ */
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "toe_int.h"
+
+/* A packet that follows its connection around gives up after so many members. */
+#define MAX_HOPS 3
+
+void
+foreign_send(struct tp_toe_shard *s, uint32_t index, uint64_t word, struct rte_mbuf *m,
+                uint8_t ingress, uint8_t hops)
+{
+	enum handle_state state = WORD_STATE(word);
+
+	if (hops >= MAX_HOPS || (state != HANDLE_OWN && state != HANDLE_XFER) ||
+	                WORD_MEMBER(word) == s->member) {
+		s->ctr[hops >= MAX_HOPS ? TP_TOE_C_RX_HOPS : TP_TOE_C_RX_STALE]++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	*tp_meta(m) = (struct tp_meta){
+		.kind = TP_KIND_FOREIGN,
+		.ingress = ingress,
+		.hops = hops + 1,
+		.handle = index,
+		.epoch = WORD_EPOCH(word),
+	};
+	s->ctr[TP_TOE_C_RX_FOREIGN]++;
+	s->ops->forward(s->arg, WORD_MEMBER(word), &m, 1);
+}
+
+/* Is it for the connection that its handle names? Else the handle was used again meanwhile. */
+static void
+deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                const struct tp_tcp_key *key, const struct tp_meta *meta)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[meta->handle];
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
+
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member &&
+	                memcmp(&h->key, key, sizeof(*key)) == 0) {
+		input_conn(s, &s->conn[h->slot], m, info, meta->ingress);
+		return;
+	}
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) != s->member) {
+		foreign_send(s, meta->handle, word, m, meta->ingress, meta->hops);
+		return;
+	}
+	/* Gone: perhaps there is a new one, or a listener. */
+	if (!input_tcp(s, m, info, key, table_hash(&toe->table, key))) {
+		s->ctr[TP_TOE_C_RX_STALE]++;
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void
+foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
+{
+	struct tp_meta meta = *tp_meta(m);
+	struct tp_pkt_info info;
+	struct tp_tcp_key key;
+
+	tp_pkt_parse(m, &info);
+	if (info.flags & TP_PKT_F_FRAG) {
+		fragment_here(s, m, &info);
+		return;
+	}
+	if (info.l4_proto == IPPROTO_TCP && (info.flags & TP_PKT_F_L4) &&
+	                meta.handle < s->toe->nb_handles && key_of(m, &info, &key)) {
+		deliver(s, m, &info, &key, &meta);
+		return;
+	}
+	if (info.l4_proto == IPPROTO_TCP || meta.hops >= MAX_HOPS || !input_icmp(s, m, &info)) {
+		s->ctr[TP_TOE_C_RX_STALE]++;
+		rte_pktmbuf_free(m);
+	}
+}
+
+void
+tp_toe_foreign(struct tp_toe_shard *s, struct rte_mbuf **pkts, uint16_t nb_pkts, uint64_t now)
+{
+	s->now = now;
+	s->ctr[TP_TOE_C_RX_FORWARDED] += nb_pkts;
+	for (uint16_t i = 0; i < nb_pkts; i++)
+		foreign_one(s, pkts[i]);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Handles: one word says who owns a connection. Lists of them are lock-free stacks of indices, so
+ * that a lcore that freezes inside blocks nobody.
+ */
+
+#include <errno.h>
+
+#include "toe_int.h"
+
+/* Generations start near their wrap, so that it happens in tests. */
+#define FIRST_GENERATION 0xfffff0
+
+void
+list_push(struct tp_toe *toe, _Atomic uint64_t *head, uint32_t index)
+{
+	uint64_t old = atomic_load_explicit(head, memory_order_relaxed);
+
+	do {
+		atomic_store_explicit(
+		                &toe->handle[index].next, HEAD_INDEX(old), memory_order_relaxed);
+		/* release: who takes the handle sees what was written to it before */
+	} while (!atomic_compare_exchange_weak_explicit(head, &old, HEAD_NEXT(old, index),
+	                memory_order_release, memory_order_relaxed));
+}
+
+uint32_t
+list_pop(struct tp_toe *toe, _Atomic uint64_t *head)
+{
+	uint64_t old = atomic_load_explicit(head, memory_order_acquire);
+	uint32_t index;
+
+	do {
+		index = HEAD_INDEX(old);
+		if (index == NO_INDEX)
+			return NO_INDEX;
+	} while (!atomic_compare_exchange_weak_explicit(head, &old,
+	                HEAD_NEXT(old, atomic_load_explicit(&toe->handle[index].next,
+	                                               memory_order_relaxed)),
+	                memory_order_acquire, memory_order_acquire));
+	return index;
+}
+
+int
+handles_init(struct tp_toe *toe)
+{
+	toe->handle_bytes = (size_t)toe->nb_handles * sizeof(toe->handle[0]);
+	toe->handle = tp_mem_map(toe->handle_bytes);
+	if (toe->handle == NULL)
+		return -errno;
+	atomic_init(&toe->free_handles, NO_INDEX);
+	for (uint32_t i = toe->nb_handles; i-- > 0;) {
+		atomic_init(&toe->handle[i].word,
+		                word_make(FIRST_GENERATION, 0, HANDLE_FREE, TP_MEMBER_NONE));
+		list_push(toe, &toe->free_handles, i);
+	}
+	return 0;
+}
+
+void
+handles_fini(struct tp_toe *toe)
+{
+	tp_mem_unmap(toe->handle, toe->handle_bytes);
+	toe->handle = NULL;
+}
+
+uint32_t
+handle_alloc(struct tp_toe *toe, uint8_t member)
+{
+	uint32_t index = list_pop(toe, &toe->free_handles);
+	struct handle *h;
+	uint64_t word;
+
+	if (index == NO_INDEX)
+		return NO_INDEX;
+	h = &toe->handle[index];
+	word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	h->arrival = member;
+	h->nb_foreign = 0;
+	h->listener = NO_LISTENER;
+	atomic_store_explicit(&h->word, word_make(WORD_GENERATION(word), 0, HANDLE_OWN, member),
+	                memory_order_release);
+	return index;
+}
+
+/* The next one to have it gets another generation: ids and messages of this one are old now. */
+void
+handle_free(struct tp_toe *toe, uint32_t index)
+{
+	list_push(toe, &toe->free_handles, index);
+}
+
+void
+handle_retire(struct tp_toe_shard *s, uint32_t index)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	struct limbo *l;
+
+	atomic_store_explicit(&h->word,
+	                word_make(WORD_GENERATION(word) + 1, 0, HANDLE_FREE, TP_MEMBER_NONE),
+	                memory_order_release);
+	if (s->limbo_head - s->limbo_tail == LIMBO_SIZE && handles_reclaim(s) == 0) {
+		/* So many ended in one turn: wait for the others once. */
+		rte_rcu_qsbr_synchronize(toe->qsbr, s->reader);
+		handles_reclaim(s);
+	}
+	l = &s->limbo[s->limbo_head++ % LIMBO_SIZE];
+	l->handle = index;
+	l->token = rte_rcu_qsbr_start(toe->qsbr);
+}
+
+uint32_t
+handles_reclaim(struct tp_toe_shard *s)
+{
+	uint32_t n = 0;
+
+	while (s->limbo_tail != s->limbo_head) {
+		struct limbo *l = &s->limbo[s->limbo_tail % LIMBO_SIZE];
+
+		if (rte_rcu_qsbr_check(s->toe->qsbr, l->token, false) != 1)
+			break;
+		handle_free(s->toe, l->handle);
+		s->limbo_tail++;
+		n++;
+	}
+	return n;
+}
+
+uint32_t
+handle_find(const struct tp_toe *toe, tp_toe_id id, uint64_t *word)
+{
+	uint32_t index = (uint32_t)id;
+
+	if (id == TP_TOE_ID_NONE || index >= toe->nb_handles)
+		return NO_INDEX;
+	*word = atomic_load_explicit(&toe->handle[index].word, memory_order_acquire);
+	if (WORD_STATE(*word) == HANDLE_FREE || WORD_GENERATION(*word) + 1 != (uint32_t)(id >> 32))
+		return NO_INDEX;
+	return index;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* From the wire to the connection (claims B1, B8): every received packet is examined; whose
+ * connection is it, and is it here. In stages over the burst, so that the cache misses of one
+ * packet overlap with those of the others.
+ */
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_prefetch.h>
+
+#include "toe_int.h"
+
+/* What a packet of the burst turned out to be. */
+enum what {
+	NOT_OURS,
+	SEGMENT,
+	FRAGMENT,
+	ICMP,
+};
+
+struct burst {
+	struct tp_tcp_key key[TP_BURST_MAX];
+	uint64_t hash[TP_BURST_MAX];
+	uint8_t what[TP_BURST_MAX];
+};
+
+bool
+key_of(const struct rte_mbuf *m, const struct tp_pkt_info *info, struct tp_tcp_key *key)
+{
+	uint16_t ports[2];
+	const uint16_t *p;
+
+	if (!tp_inet_ends(m, info, key->raddr, key->laddr))
+		return false;
+	p = rte_pktmbuf_read(m, info->l4_off, sizeof(ports), ports);
+	if (p == NULL)
+		return false;
+	memcpy(&key->rport, &p[0], sizeof(key->rport));
+	memcpy(&key->lport, &p[1], sizeof(key->lport));
+	return true;
+}
+
+static bool
+is_icmp(const struct tp_pkt_info *info)
+{
+	if (info->flags & (TP_PKT_F_FRAG | TP_PKT_F_NEIGH | TP_PKT_F_GROUP))
+		return false;
+	return info->l4_proto == (info->l3 == TP_L3_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
+
+static enum what
+classify(const struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp_pkt_info *info,
+                struct tp_tcp_key *key)
+{
+	if (info->l3 != TP_L3_IPV4 && info->l3 != TP_L3_IPV6)
+		return NOT_OURS;
+	if (info->flags & TP_PKT_F_MULTICAST)
+		return NOT_OURS;
+	if (info->l4_proto == IPPROTO_TCP && (info->flags & TP_PKT_F_L4)) {
+		if (key_of(m, info, key) && tp_inet_is_local(s->toe->inet, key->laddr))
+			return SEGMENT;
+		return NOT_OURS;
+	}
+	if (tp_inet_is_tcp_frag(s->toe->inet, m, info))
+		return FRAGMENT;
+	if (is_icmp(info) && tp_inet_ends(m, info, key->raddr, key->laddr) &&
+	                tp_inet_is_local(s->toe->inet, key->laddr))
+		return ICMP;
+	return NOT_OURS;
+}
+
+/* The word behind an index, and with it where the packet belongs. */
+static uint64_t
+word_of(const struct tp_toe *toe, uint32_t index)
+{
+	return atomic_load_explicit(&toe->handle[index].word, memory_order_acquire);
+}
+
+void
+input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t arrival)
+{
+	struct handle *h = conn_handle(s, c);
+	struct tp_tcp_seg seg;
+
+	if (tp_tcp_parse(m, info, &seg) != 0) {
+		s->ctr[TP_TOE_C_RX_BAD]++;
+		s->env.mib[TP_TCP_M_IN_ERRS]++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	h->arrival = arrival; /* claim B9 */
+	h->nb_foreign = arrival == s->member ? 0 : RTE_MIN(h->nb_foreign + 1, UINT8_MAX);
+	if (unlikely(c->state == TP_TCP_TIME_WAIT) && (seg.flags & TP_TCP_SYN) &&
+	                open_again(s, c, &seg))
+		return;
+	tp_tcp_input(&s->env, c, &seg, s->now);
+	conn_dirty(s, c);
+}
+
+bool
+input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                const struct tp_tcp_key *key, uint64_t hash)
+{
+	struct tp_toe *toe = s->toe;
+	uint32_t index = table_lookup(&toe->table, toe->handle, hash, key);
+	uint64_t word;
+
+	if (index == NO_INDEX)
+		return open_input(s, m, info, key);
+	word = word_of(toe, index);
+	if (likely(WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member))
+		input_conn(s, &s->conn[toe->handle[index].slot], m, info, s->member);
+	else
+		foreign_send(s, index, word, m, s->member, 0);
+	return true;
+}
+
+/* An error about one of our segments, if it is (RFC 5927); for another member's connection it
+ * goes there as it came. */
+static bool
+input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_inet_error *err)
+{
+	static const enum tp_tcp_icmp kinds[TP_INET_NB_E_KINDS] = {
+		[TP_INET_E_MTU] = TP_TCP_ICMP_MTU,
+		[TP_INET_E_PORT] = TP_TCP_ICMP_HARD,
+		[TP_INET_E_PROTO] = TP_TCP_ICMP_HARD,
+		[TP_INET_E_NET] = TP_TCP_ICMP_SOFT,
+		[TP_INET_E_TIME] = TP_TCP_ICMP_SOFT,
+	};
+	struct tp_toe *toe = s->toe;
+	struct tp_tcp_key key = { .lport = err->lport, .rport = err->rport };
+	struct tp_tcp_conn *c;
+	uint32_t index;
+	uint64_t word;
+
+	if (err->proto != IPPROTO_TCP)
+		return false;
+	memcpy(key.laddr, err->laddr, sizeof(key.laddr));
+	memcpy(key.raddr, err->raddr, sizeof(key.raddr));
+	index = table_lookup(&toe->table, toe->handle, table_hash(&toe->table, &key), &key);
+	if (index == NO_INDEX)
+		return false;
+	word = word_of(toe, index);
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member) {
+		foreign_send(s, index, word, m, s->member, 0);
+		return true;
+	}
+	c = &s->conn[toe->handle[index].slot];
+	tp_tcp_icmp(&s->env, c, kinds[err->kind], err->seq, err->mtu, s->now);
+	conn_dirty(s, c);
+	rte_pktmbuf_free(m);
+	return true;
+}
+
+bool
+input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	struct tp_inet_error err;
+
+	switch (tp_inet_icmp_input(s->inet, m, info, s->toe->conf.answer, s->now, &err)) {
+	case TP_INET_ICMP_REPLY:
+		transmit_frame(s, m);
+		return true;
+	case TP_INET_ICMP_ERROR:
+		return input_icmp_error(s, m, &err);
+	case TP_INET_ICMP_DROP:
+		rte_pktmbuf_free(m);
+		return true;
+	case TP_INET_ICMP_OTHER:
+		break;
+	}
+	return false;
+}
+
+/* Fragments meet on the member that their hash names. */
+static void
+input_fragment(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	uint32_t hash = tp_inet_frag_hash(s->toe->inet, m, info);
+	uint8_t to = s->toe->member_of(s->toe->member_of_arg, hash);
+
+	if (to == s->member || to == TP_MEMBER_NONE) {
+		fragment_here(s, m, info);
+		return;
+	}
+	*tp_meta(m) = (struct tp_meta){
+		.kind = TP_KIND_FOREIGN, .ingress = s->member, .handle = NO_INDEX
+	};
+	s->ctr[TP_TOE_C_RX_FOREIGN]++;
+	s->ops->forward(s->arg, to, &m, 1);
+}
+
+void
+fragment_here(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	struct tp_pkt_info whole;
+	struct tp_tcp_key key;
+
+	m = tp_inet_reassemble(s->inet, m, info, s->now);
+	if (m == NULL)
+		return;
+	tp_pkt_parse(m, &whole);
+	if ((whole.flags & TP_PKT_F_L4) == 0 || whole.l4_proto != IPPROTO_TCP ||
+	                !key_of(m, &whole, &key) ||
+	                !input_tcp(s, m, &whole, &key, table_hash(&s->toe->table, &key))) {
+		s->ctr[TP_TOE_C_RX_BAD]++;
+		rte_pktmbuf_free(m);
+	}
+}
+
+/* Stage 1: what is each, and where in the table would it be. @return is anything ours? */
+static bool
+look(struct tp_toe_shard *s, struct rte_mbuf *const *pkts, const struct tp_pkt_info *info,
+                uint16_t nb_pkts, struct burst *b)
+{
+	bool any = false;
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		b->what[i] = classify(s, pkts[i], &info[i], &b->key[i]);
+		any |= b->what[i] != NOT_OURS;
+		if (b->what[i] != SEGMENT)
+			continue;
+		s->ctr[TP_TOE_C_RX_SEGS]++;
+		b->hash[i] = table_hash(&s->toe->table, &b->key[i]);
+		table_prefetch(&s->toe->table, b->hash[i]);
+	}
+	return any;
+}
+
+/* Stage 3: hand over. @return false: the host may have it */
+static bool
+deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                const struct burst *b, uint16_t i)
+{
+	switch ((enum what)b->what[i]) {
+	case SEGMENT:
+		if (input_tcp(s, m, info, &b->key[i], b->hash[i]))
+			return true;
+		s->ctr[TP_TOE_C_RX_HOST]++;
+		return false;
+	case FRAGMENT:
+		input_fragment(s, m, info);
+		return true;
+	case ICMP:
+		return input_icmp(s, m, info);
+	case NOT_OURS:
+		break;
+	}
+	return false;
+}
+
+uint16_t
+tp_toe_input(struct tp_toe_shard *s, struct rte_mbuf **pkts, struct tp_pkt_info *info,
+                uint16_t nb_pkts, uint64_t now)
+{
+	struct burst b;
+	uint16_t rest = 0;
+
+	s->now = now;
+	if (!look(s, pkts, info, nb_pkts, &b))
+		return nb_pkts;
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (b.what[i] == SEGMENT)
+			table_prefetch_handle(&s->toe->table, s->toe->handle, b.hash[i]);
+	}
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (deliver(s, pkts[i], &info[i], &b, i))
+			continue;
+		pkts[rest] = pkts[i];
+		info[rest++] = info[i];
+	}
+	return rest;
+}

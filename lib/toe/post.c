@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Functions for connections of other lcores. They hang on the handle, so that they follow a
+ * connection that moves, in order; the owner is told by a bell. Whoever finds the handle without a
+ * connection tells those that wait that it is gone: the owner after it has freed the handle, or the
+ * poster that comes later than that. One of the two sees the other, as each first writes (word,
+ * list) and then reads (list, word).
+ */
+
+#include <errno.h>
+
+#include "toe_int.h"
+
+static void
+post_release(struct tp_toe *toe, struct post *p)
+{
+	if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
+		rte_mempool_put(toe->posts, p);
+}
+
+static void
+ring_bell(struct tp_toe_shard *s, struct post *p)
+{
+	struct post *old = atomic_load_explicit(&s->bells, memory_order_relaxed);
+
+	do {
+		p->next_bell = old;
+	} while (!atomic_compare_exchange_weak_explicit(
+	                &s->bells, &old, p, memory_order_release, memory_order_relaxed));
+}
+
+/* Oldest first. */
+static struct post *
+take_posts(struct handle *h)
+{
+	struct post *p = atomic_exchange(&h->posts, NULL), *list = NULL;
+
+	while (p != NULL) {
+		struct post *older = p->next;
+
+		p->next = list;
+		list = p;
+		p = older;
+	}
+	return list;
+}
+
+/* Put back what is not for us to decide, before what came meanwhile. */
+static void
+push_post(struct handle *h, struct post *p, bool *was_empty)
+{
+	struct post *old = atomic_load_explicit(&h->posts, memory_order_relaxed);
+
+	do {
+		p->next = old;
+	} while (!atomic_compare_exchange_weak(&h->posts, &old, p));
+	*was_empty = old == NULL;
+}
+
+static bool
+names(uint64_t word, tp_toe_id id)
+{
+	return WORD_STATE(word) != HANDLE_FREE && WORD_GENERATION(word) + 1 == (uint32_t)(id >> 32);
+}
+
+static void
+run_gone(struct tp_toe *toe, struct post *p)
+{
+	struct tp_toe_call call = { .id = p->id };
+
+	if (p->fn != NULL)
+		p->fn(&call, p->arg);
+	post_release(toe, p);
+}
+
+void
+posts_void(struct tp_toe *toe, struct handle *h)
+{
+	struct post *p = take_posts(h), *next;
+
+	for (; p != NULL; p = next) {
+		uint64_t word = atomic_load(&h->word);
+		bool was_empty;
+
+		next = p->next;
+		if (!names(word, p->id)) {
+			run_gone(toe, p);
+			continue;
+		}
+		/* The handle lives again, and this is for the new one. */
+		push_post(h, p, &was_empty);
+		if (was_empty && WORD_MEMBER(word) < TP_MAX_MEMBERS) {
+			struct tp_toe_shard *s = atomic_load(&toe->shard[WORD_MEMBER(word)]);
+
+			if (s == NULL)
+				continue;
+			atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+			ring_bell(s, p);
+		}
+	}
+}
+
+int
+tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *call, void *fn_arg),
+                void *fn_arg)
+{
+	struct tp_toe_shard *s = NULL;
+	struct handle *h;
+	struct post *p;
+	bool was_empty;
+	uint64_t word;
+
+	if ((uint32_t)id >= toe->nb_handles || rte_mempool_get(toe->posts, (void **)&p) != 0)
+		return -ENOBUFS;
+	h = &toe->handle[(uint32_t)id];
+	p->fn = fn;
+	p->arg = fn_arg;
+	p->id = id;
+	/* Ours until we have rung: it may be carried out and freed at once. */
+	atomic_store_explicit(&p->refs, 2, memory_order_relaxed);
+	push_post(h, p, &was_empty);
+	word = atomic_load(&h->word);
+	if (!names(word, id)) {
+		posts_void(toe, h);
+	} else if (was_empty) {
+		s = WORD_MEMBER(word) < TP_MAX_MEMBERS ? atomic_load(&toe->shard[WORD_MEMBER(word)])
+		                                       : NULL;
+		if (s != NULL) {
+			ring_bell(s, p); /* our reference is the bell's now */
+			return 0;
+		}
+	}
+	post_release(toe, p);
+	return 0;
+}
+
+static void
+run_one(struct tp_toe_shard *s, uint32_t index, struct post *p)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	struct tp_toe_call call = { .shard = s, .id = p->id, .now = s->now };
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
+
+	if (!names(word, p->id)) {
+		s->ctr[TP_TOE_C_POST_STALE]++;
+		run_gone(toe, p);
+		return;
+	}
+	s->ctr[TP_TOE_C_POSTED]++;
+	if (p->fn == NULL) {
+		open_active(s, index, p->arg);
+	} else {
+		call.conn = &s->conn[h->slot];
+		call.arg = *conn_arg(call.conn);
+		p->fn(&call, p->arg);
+		*conn_arg(call.conn) = call.arg;
+		conn_dirty(s, call.conn);
+	}
+	post_release(toe, p);
+}
+
+/* A bell: the handle is ours, has gone elsewhere, or is gone. */
+static unsigned int
+answer(struct tp_toe_shard *s, struct post *bell)
+{
+	struct tp_toe *toe = s->toe;
+	uint32_t index = (uint32_t)bell->id;
+	struct handle *h = &toe->handle[index];
+	uint64_t word = atomic_load(&h->word);
+	struct post *p, *next;
+	unsigned int n = 0;
+
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) != s->member) {
+		struct tp_toe_shard *owner = atomic_load(&toe->shard[WORD_MEMBER(word)]);
+
+		if (owner != NULL) {
+			ring_bell(owner, bell);
+			return 0;
+		}
+	}
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
+		for (p = take_posts(h); p != NULL; p = next, n++) {
+			next = p->next;
+			run_one(s, index, p);
+		}
+	} else {
+		posts_void(toe, h);
+	}
+	post_release(toe, bell);
+	return n;
+}
+
+unsigned int
+posts_run(struct tp_toe_shard *s)
+{
+	struct post *bell, *next, *list = NULL;
+	unsigned int n = 0;
+
+	if (likely(atomic_load_explicit(&s->bells, memory_order_relaxed) == NULL))
+		return 0;
+	bell = atomic_exchange_explicit(&s->bells, NULL, memory_order_acquire);
+	for (; bell != NULL; bell = next) {
+		next = bell->next_bell;
+		bell->next_bell = list;
+		list = bell;
+	}
+	for (bell = list; bell != NULL; bell = next) {
+		next = bell->next_bell;
+		n += answer(s, bell);
+	}
+	return n;
+}

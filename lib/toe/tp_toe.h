@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/** The TCP offload engine of a team: a shard of connections for each member, one flow table, one
+ * set of listeners, one handle for each connection, and the API of its users.
+ *
+ * A connection is worked on by one lcore only, its owner's. Users are called on that lcore
+ * (struct tp_toe_user) and may there use the functions that take a struct tp_toe_call. From any
+ * other thread, or for another connection, tp_toe_post() brings a function to the owner, wherever
+ * the connection is by then.
+ */
+#ifndef TP_TOE_H
+#define TP_TOE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+
+#include "tp_core.h"
+#include "tp_inet.h"
+#include "tp_pkt.h"
+#include "tp_tcp.h"
+#include "tp_wheel.h"
+
+/** Name of a connection for its users: generation in the upper half, index of its handle in the
+ * lower. An old one names nothing (-ESTALE), it never names another connection.
+ */
+typedef uint64_t tp_toe_id;
+#define TP_TOE_ID_NONE UINT64_C(0)
+
+/* ---- what is counted, for each shard ------------------------------------ */
+
+#define TP_TOE_COUNTERS(X)                                                                         \
+	X(RX_SEGS, "toe_rx_segments", "TCP segments for the team's own addresses")                 \
+	X(RX_HOST, "toe_rx_to_host", "of these left to the host: no listener, no connection")      \
+	X(RX_FOREIGN, "toe_rx_foreign", "forwarded to the member that owns the connection")        \
+	X(RX_FORWARDED, "toe_rx_forwarded", "received from the member where they arrived")         \
+	X(RX_STALE, "toe_rx_stale", "dropped: forwarded to a connection that is gone")             \
+	X(RX_HOPS, "toe_rx_hops", "dropped: forwarded too often")                                  \
+	X(RX_BAD, "toe_rx_bad", "dropped: bad TCP header or checksum")                             \
+	X(RX_REFUSED, "toe_rx_refused", "answered with RST: nobody listens")                       \
+	X(RX_REFUSE_LIMIT, "toe_rx_refuse_limit", "not answered with RST: rate limited")           \
+	X(RX_BACKLOG, "toe_rx_backlog", "SYNs dropped: backlog full and cookies off")              \
+	X(RX_NO_CONN, "toe_rx_no_conn", "SYNs dropped: no free connection, handle or table slot")  \
+	X(RX_RACE, "toe_rx_race", "same SYN on two members at once: left to the other")            \
+	X(TX_NO_ROUTE, "toe_tx_no_route", "segments dropped: no route")                            \
+	X(TX_UNRESOLVED, "toe_tx_unresolved", "segments dropped: neighbour not known yet")         \
+	X(TX_NO_HEADROOM, "toe_tx_no_headroom", "segments dropped: no room for headers")           \
+	X(CONNS_OPENED, "toe_conns_opened", "connections that began here")                         \
+	X(CONNS_CLOSED, "toe_conns_closed", "connections that ended here")                         \
+	X(CONNS_PREMATURE, "toe_conns_premature", "of these not closed by both sides")             \
+	X(POSTED, "toe_posted", "functions carried out for other threads")                         \
+	X(POST_STALE, "toe_post_stale", "functions told that their connection is gone")
+
+enum tp_toe_counter {
+#define X(id, name, text) TP_TOE_C_##id,
+	TP_TOE_COUNTERS(X)
+#undef X
+	                TP_TOE_NB_COUNTERS,
+};
+
+const char *tp_toe_counter_name(enum tp_toe_counter counter);
+const char *tp_toe_counter_text(enum tp_toe_counter counter);
+
+/* ---- the team's engine -------------------------------------------------- */
+
+struct tp_toe;
+struct tp_toe_shard;
+
+/** What a member does for its shard; arg is the shard's. All on the member's lcore. */
+struct tp_toe_ops {
+	/** Frames that transmit() surely takes. */
+	uint16_t (*room)(void *arg);
+	/** Whole Ethernet frames with intent; consumed. */
+	void (*transmit)(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts);
+	/** To another member's shard, tp_meta filled in; consumed. */
+	void (*forward)(void *arg, uint8_t member, struct rte_mbuf **pkts, uint16_t nb_pkts);
+	/** To control, tp_meta filled in (TP_WHY_RESOLVE); consumed. */
+	void (*control)(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts);
+};
+
+/** Sizes and knobs; checked by tp_toe_create(). */
+struct tp_toe_conf {
+	uint32_t max_conns;     /**< of the team, and of one shard; 64..16 Mi. Default 65536 */
+	uint32_t max_listeners; /**< default 64 */
+	uint32_t refuse_rate;   /**< RSTs a second and shard, default 1000 */
+	bool syn_cookies;       /**< when a backlog is full; default on */
+	bool has_host;          /**< what nobody wants goes to the host, not refused */
+	bool answer;            /**< answer echo requests: --neigh toe */
+	uint64_t held_max;      /**< bytes a shard's connections may keep; 0: no limit */
+	struct tp_tcp_conf tcp;
+};
+void tp_toe_conf_default(struct tp_toe_conf *conf);
+
+/** Everything for the team's shards. Control, before its workers run.
+ * @param inet addresses, routes and neighbours; outlives it
+ * @param qsbr readers are the workers by member index
+ * @param member_of which member the bucket map proposes for a flow's hash; any worker
+ * @return NULL with rte_errno; *why says what was wrong with conf
+ */
+struct tp_toe *tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet,
+                struct rte_rcu_qsbr *qsbr, uint8_t (*member_of)(void *arg, uint32_t hash),
+                void *member_of_arg, const char **why);
+/** No worker may run; all shards are freed. */
+void tp_toe_free(struct tp_toe *toe);
+
+/** A member's shard, on its NUMA node. Control.
+ * @param pool headers and copies
+ * @param pool_indirect may be NULL: data is copied
+ * @param mac source of what it sends, read at each packet
+ * @return NULL with rte_errno
+ */
+struct tp_toe_shard *tp_toe_shard_create(struct tp_toe *toe, uint8_t member, int socket_id,
+                struct rte_mempool *pool, struct rte_mempool *pool_indirect,
+                const struct rte_ether_addr *mac, const struct tp_toe_ops *ops, void *arg);
+/** Ends its connections (TP_TCP_R_ABORT, without a segment) and frees it. Control, when the lcore
+ * of that member runs no more. @return connections that were ended
+ */
+uint32_t tp_toe_shard_free(struct tp_toe_shard *shard);
+/** Frames that another member received for this shard: kind FOREIGN, from a ring. Owner lcore.
+ * @param pkts [nb_pkts] consumed
+ */
+void tp_toe_foreign(
+                struct tp_toe_shard *shard, struct rte_mbuf **pkts, uint16_t nb_pkts, uint64_t now);
+
+/** Received frames: those of our addresses and of our protocol are consumed. Owner lcore.
+ * @param pkts [nb_pkts] in: frames that the place rules let through; out: the rest, for the host
+ * @param info [nb_pkts] their parse results; kept beside pkts
+ * @return how many are left
+ */
+uint16_t tp_toe_input(struct tp_toe_shard *shard, struct rte_mbuf **pkts, struct tp_pkt_info *info,
+                uint16_t nb_pkts, uint64_t now);
+/** Timers, posted functions, users' calls, transmission. Once a turn of the lcore.
+ * @return work done
+ */
+unsigned int tp_toe_step(struct tp_toe_shard *shard, uint64_t now);
+
+/* ---- users -------------------------------------------------------------- */
+
+/** Where a call into a user happens: valid until it returns. */
+struct tp_toe_call {
+	struct tp_toe_shard *shard;
+	tp_toe_id id;
+	void *arg; /**< of the connection; the user may change it */
+	uint64_t now;
+	struct tp_tcp_conn *conn; /**< for the functions below; NULL: the connection is gone */
+};
+
+/** A user: what it wants to be told. All on the lcore that owns the connection; NULL: not told. */
+struct tp_toe_user {
+	const char *name;
+	/** A connection is established, either way. call->arg is the listener's, or what connect
+	 * was given. */
+	void (*on_accept)(struct tp_toe_call *call);
+	/** Data in order. @param data chain, the callee's now; credit it by tp_toe_consumed() */
+	void (*on_data)(struct tp_toe_call *call, struct rte_mbuf *data);
+	/** There is room again after tp_toe_send() had refused. */
+	void (*on_writable)(struct tp_toe_call *call);
+	/** The peer sends no more. NULL: it is closed then. */
+	void (*on_eof)(struct tp_toe_call *call);
+	/** The connection is gone, and its id with it; also called if it never was established. */
+	void (*on_close)(struct tp_toe_call *call, enum tp_tcp_reason reason);
+	/** It was moved here from another member. */
+	void (*on_moved)(struct tp_toe_call *call, uint8_t from);
+};
+
+/** What to listen on. */
+struct tp_toe_listen {
+	const struct tp_toe_user *user; /**< outlives the listener and its connections */
+	void *arg;                      /**< of its connections, to begin with */
+	uint8_t addr[16];               /**< IPv4-mapped or IPv6; all zero: all, both families */
+	uint16_t port;                  /**< host order */
+	uint32_t backlog;               /**< connections in SYN_RCVD of a shard; 0: 1024 */
+};
+/** One listener serves all members (RFC 9293 3.10.1). A specific address goes before a wildcard.
+ * Control. @return 0, -EADDRINUSE, -ENOSPC, -EINVAL
+ */
+int tp_toe_listen(struct tp_toe *toe, const struct tp_toe_listen *how);
+/** Accept no more; connections stay. Control. @return 0 or -ENOENT */
+int tp_toe_unlisten(struct tp_toe *toe, const uint8_t addr[16], uint16_t port);
+
+/** Whom to connect to. */
+struct tp_toe_connect {
+	const struct tp_toe_user *user;
+	void *arg;
+	uint8_t raddr[16]; /**< IPv4-mapped or IPv6 */
+	uint16_t rport;
+	uint16_t lport; /**< 0: chosen (RFC 6056) from the range of tp_toe_set_ports() */
+	uint8_t member; /**< TP_MEMBER_NONE: the bucket map proposes one */
+};
+/** Active open, on the member that the bucket map proposes. Any thread. on_accept or on_close
+ * follows. @return the id; TP_TOE_ID_NONE with rte_errno: EHOSTUNREACH (no address of that
+ *   family), EADDRNOTAVAIL (no free port), ENOBUFS
+ */
+tp_toe_id tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how);
+/** Local ports of active opens, default 49152..65535. Control, before the first. */
+int tp_toe_set_ports(struct tp_toe *toe, uint16_t low, uint16_t high);
+
+/* In a call, on the owner's lcore. */
+
+/** As tp_tcp_send(). */
+int tp_toe_send(struct tp_toe_call *call, struct rte_mbuf *m, bool push);
+uint32_t tp_toe_send_space(const struct tp_toe_call *call);
+/** A buffer to send in, of the shard's pool; NULL: none. */
+struct rte_mbuf *tp_toe_alloc(struct tp_toe_call *call);
+void tp_toe_consumed(struct tp_toe_call *call, uint32_t len_bytes);
+/** Half close: send no more. */
+void tp_toe_shutdown(struct tp_toe_call *call);
+void tp_toe_close(struct tp_toe_call *call);
+void tp_toe_abort(struct tp_toe_call *call);
+int tp_toe_set(struct tp_toe_call *call, enum tp_tcp_opt opt, uint64_t value);
+/** Carry fn to the lcore that owns the connection. Any thread. fn is called exactly once, with
+ * call->conn NULL when the connection is gone.
+ * @return 0, or -ENOBUFS: not posted
+ */
+int tp_toe_post(struct tp_toe *toe, tp_toe_id id,
+                void (*fn)(struct tp_toe_call *call, void *fn_arg), void *fn_arg);
+
+/* ---- looking ------------------------------------------------------------ */
+
+/** A connection, as `show conn` has it. */
+struct tp_toe_conn_info {
+	tp_toe_id id;
+	struct tp_tcp_key key;
+	uint8_t member;  /**< owner */
+	uint8_t arrival; /**< member that received its last segment (claim B9) */
+	char user[16];
+	struct tp_tcp_info tcp;
+};
+/** Ask every shard for its connections: each fills in what it has, in slices between bursts.
+ * Not a worker; blocks until all have answered or gone.
+ * @param filter which are wanted, on the owner's lcore; NULL: all
+ * @param info [max] out
+ * @param total out: how many there were that passed the filter
+ * @return how many are in info
+ */
+uint32_t tp_toe_snapshot(struct tp_toe *toe,
+                bool (*filter)(const struct tp_toe_conn_info *info, void *arg), void *arg,
+                struct tp_toe_conn_info *info, uint32_t max, uint32_t *total);
+/** A listener, as `show listen` has it. */
+struct tp_toe_listener_info {
+	uint8_t addr[16];
+	uint16_t port;
+	char user[16];
+	uint32_t backlog;
+	uint32_t pending;  /**< connections in SYN_RCVD, all shards */
+	uint64_t accepted; /**< all shards */
+};
+/** @return how many there are; info is filled up to max. Control or front. */
+uint32_t tp_toe_listeners(struct tp_toe *toe, struct tp_toe_listener_info *info, uint32_t max);
+/** Sums over all shards. Any thread; single values do not tear. */
+void tp_toe_counters(const struct tp_toe *toe, uint64_t counters[TP_TOE_NB_COUNTERS],
+                uint64_t mib[TP_TCP_NB_MIB]);
+/** Connections of one shard now. */
+uint32_t tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member);
+
+#endif
