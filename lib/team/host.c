@@ -92,6 +92,7 @@ tp_host_set_member(struct tp_host *h, uint8_t id, struct tp_member *member)
 		atomic_fetch_or_explicit(&h->member_mask, bit, memory_order_release);
 	else
 		atomic_fetch_and_explicit(&h->member_mask, ~bit, memory_order_release);
+	host_forget_asked(h, id);
 }
 
 int

@@ -125,6 +125,8 @@ void host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **
 /** The member by which a reply to a neighbour is to leave: where it asked, or TP_MEMBER_NONE. */
 uint8_t host_asked_by(struct tp_host *h, const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 uint64_t now);
+/** Who asked by a member that leaves asked by none: another may get its number. Control. */
+void host_forget_asked(struct tp_host *h, uint8_t member);
 /** Hand out from the stash what fits, in order. @return frames handed out */
 uint16_t host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now);
 

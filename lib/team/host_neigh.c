@@ -15,6 +15,7 @@
 
 /* A host's stack replies at once; later it is another question. */
 #define ASKED_MAX_MS 2000
+#define AT_MS_MASK UINT32_C(0xffffff)
 
 #define ND_NS 135
 #define ND_NA 136
@@ -28,7 +29,7 @@ struct asked {
 static uint64_t
 asked_word(const struct asked *a)
 {
-	return (uint64_t)a->tag << 32 | (a->at_ms & 0xffffff) << 8 | a->member;
+	return (uint64_t)a->tag << 32 | (a->at_ms & AT_MS_MASK) << 8 | a->member;
 }
 
 /* The address of who asks (of a request) or of who is answered (of a reply). @return its tag,
@@ -88,8 +89,22 @@ host_asked_by(struct tp_host *h, const struct rte_mbuf *m, const struct tp_pkt_i
 	if (tag == 0)
 		return TP_MEMBER_NONE;
 	word = atomic_load_explicit(&h->asked[tag % HOST_NB_ASKED], memory_order_relaxed);
-	age_ms = ((uint32_t)(now / TP_NS_PER_MS) - (uint32_t)(word >> 8)) & 0xffffff;
-	if ((uint32_t)(word >> 32) != tag || age_ms > ASKED_MAX_MS)
+	/* Our turn may have begun before the neighbour asked: then it is in the future. */
+	age_ms = (uint32_t)(now / TP_NS_PER_MS) - (uint32_t)(word >> 8) + ASKED_MAX_MS;
+	if ((uint32_t)(word >> 32) != tag || (age_ms & AT_MS_MASK) > 2 * ASKED_MAX_MS)
 		return TP_MEMBER_NONE;
 	return (uint8_t)word;
+}
+
+void
+host_forget_asked(struct tp_host *h, uint8_t member)
+{
+	for (unsigned int i = 0; i < HOST_NB_ASKED; i++) {
+		uint64_t word = atomic_load_explicit(&h->asked[i], memory_order_relaxed);
+
+		/* Another member's newer word stays. */
+		if (word != 0 && (uint8_t)word == member)
+			atomic_compare_exchange_strong_explicit(&h->asked[i], &word, 0,
+			                memory_order_relaxed, memory_order_relaxed);
+	}
 }
