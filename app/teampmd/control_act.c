@@ -26,6 +26,15 @@ control_settled(const struct control *c)
 	return !c->dist_dirty && info.version == info.published;
 }
 
+bool
+control_nobody(const struct control *c)
+{
+	if (c->primary != TP_MEMBER_NONE || !tp_host_idle(c->daemon->host))
+		return false;
+	tp_host_let_go(c->daemon->host);
+	return true;
+}
+
 /* ---- quiesce ---------------------------------------------------------------- */
 
 void
@@ -251,7 +260,7 @@ unsigned int
 control_publish(struct control *c)
 {
 	struct tp_host *host = c->daemon->host;
-	bool nobody = c->primary == TP_MEMBER_NONE && tp_host_idle(host);
+	bool nobody = control_nobody(c);
 	struct tp_dist *dist;
 
 	if (!c->dist_dirty) {

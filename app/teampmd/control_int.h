@@ -26,6 +26,11 @@ slot_id(const struct control *c, const struct slot *s)
 
 /** Carry out what the engine decided. control_act.c @return work done */
 unsigned int control_decide(struct control *c, uint64_t now);
+/** No member has the host port's epoch and none is inside any more. Gives back what a drain that
+ * did not end had revoked: there is nobody to end it, and without its Tx guard a member cannot even
+ * send the probes that would bring it back.
+ */
+bool control_nobody(const struct control *c);
 /** What the engine decided last is published and in force. */
 bool control_settled(const struct control *c);
 /** Publish the distribution once the last one is in force. */

@@ -56,7 +56,7 @@ control_left_out(const struct control *c, uint8_t member)
 	                c->dist_dirty)
 		return false;
 	if (c->primary == TP_MEMBER_NONE)
-		return tp_host_idle(c->daemon->host);
+		return control_nobody(c);
 	return control_settled(c);
 }
 

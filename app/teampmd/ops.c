@@ -113,7 +113,7 @@ op_start(struct daemon *d, struct error_text *err)
 bool
 op_drained(const struct control *c)
 {
-	if (c->primary != TP_MEMBER_NONE || !tp_host_idle(c->daemon->host))
+	if (!control_nobody(c))
 		return false;
 	FOREACH_SLOT(c, s) {
 		struct rte_ring *ring = c->daemon->fabric->ring[TP_NODE_HOST][slot_id(c, s)];

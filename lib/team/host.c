@@ -138,6 +138,21 @@ tp_host_idle(const struct tp_host *h)
 	return (atomic_load_explicit(&h->guard, memory_order_acquire) & TP_GUARD_BUSY) == 0;
 }
 
+void
+tp_host_let_go(struct tp_host *h)
+{
+	uint32_t mask = atomic_load_explicit(&h->member_mask, memory_order_acquire);
+
+	for (; mask != 0; mask &= mask - 1) {
+		struct tp_member *m = h->member[rte_bsf32(mask)];
+
+		if (unlikely(atomic_load_explicit(&m->tx_guard, memory_order_relaxed) &
+		                    TP_TXG_REVOKED))
+			atomic_fetch_and_explicit(
+			                &m->tx_guard, ~TP_TXG_REVOKED, memory_order_release);
+	}
+}
+
 /* The one frozen inside may have stopped in the middle of any step. Rings: neither what it had begun
  * to put counts nor what it had begun to take. Drain: its successor begins anew with what is left.
  */

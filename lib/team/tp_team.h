@@ -396,6 +396,11 @@ void tp_host_purge(struct tp_host *host, struct tp_counters *ctr);
 uint32_t tp_host_raise(struct tp_host *host);
 /** Nobody is inside. Control; stays true only while no member has the present epoch. */
 bool tp_host_idle(const struct tp_host *host);
+/** Give back the Tx guards that a drain has revoked and not yet given back, because it waits for a
+ * lcore: whoever is next inside begins it anew. Until then nothing is put on the rings, so what
+ * waits there may leave as it is. Control, while nobody can hold the guard.
+ */
+void tp_host_let_go(struct tp_host *host);
 /** A frozen lcore will not leave: clear its hold of the guard. Control, after `frozen` is seen.
  * What it had in hand is lost, and what a drain had taken back of one ring only in part. Rings and
  * Tx guards that it may have stopped at are mended; the host port's queues are not.

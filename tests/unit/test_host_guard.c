@@ -129,6 +129,20 @@ test_revoked_meanwhile_stays(void **state)
 	assert_true(txg_enter(&member[0]));
 }
 
+/* A drain waited for member 1 when the last primary went: nobody is left to end it. */
+static void
+test_revoked_by_nobody_is_given_back(void **state)
+{
+	(void)state;
+	for (uint8_t i = 0; i < RTE_DIM(member); i++)
+		tp_host_set_member(&host, i, &member[i]);
+	atomic_store(&member[0].tx_guard, TP_TXG_REVOKED);
+	atomic_store(&member[1].tx_guard, TP_TXG_REVOKED | TP_TXG_BUSY);
+	tp_host_let_go(&host);
+	assert_int_equal(member[0].tx_guard, 0);
+	assert_int_equal(member[1].tx_guard, TP_TXG_BUSY);
+}
+
 static void
 test_epoch_wraps(void **state)
 {
@@ -155,6 +169,7 @@ main(void)
 		cmocka_unit_test_setup(test_evict_takes_only_the_named_one_out, setup),
 		cmocka_unit_test_setup(test_epoch_raised_meanwhile_stays, setup),
 		cmocka_unit_test_setup(test_revoked_meanwhile_stays, setup),
+		cmocka_unit_test_setup(test_revoked_by_nobody_is_given_back, setup),
 		cmocka_unit_test_setup(test_epoch_wraps, setup),
 	};
 
