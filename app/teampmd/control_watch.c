@@ -65,13 +65,14 @@ control_left_out(const struct control *c, uint8_t member)
 static void
 park(struct control *c, struct slot *s)
 {
+	/* A primary that came since then has yet to take back what waits here. */
+	if (s->port.tx_queue_off || !control_left_out(c, slot_id(c, s)))
+		return;
 	if (!s->parked) {
-		if (!control_left_out(c, slot_id(c, s)))
-			return;
 		s->parked = true;
 		control_halt(s, true);
 	}
-	if (s->port.tx_queue_off || !control_halted(s))
+	if (!control_halted(s))
 		return;
 	/* Ports without the call drop by themselves what they hold when the link goes. */
 	rte_eth_dev_tx_queue_stop(s->port.port_id, 0);
