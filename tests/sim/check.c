@@ -142,6 +142,22 @@ check_counters(void)
 
 /* ---- no mbuf is missing -------------------------------------------------------------- */
 
+/* Probes, and copies of neighbours' frames, may be on their way to or from control. */
+static uint64_t
+nb_on_control_rings(void)
+{
+	const struct tp_fabric *fabric = sim->d.fabric;
+	uint64_t nb = 0;
+
+	for (unsigned int i = 0; i < TP_MAX_MEMBERS; i++) {
+		if (fabric->ring[i][TP_NODE_CONTROL] == NULL)
+			continue;
+		nb += rte_ring_count(fabric->ring[i][TP_NODE_CONTROL]);
+		nb += rte_ring_count(fabric->ring[TP_NODE_CONTROL][i]);
+	}
+	return nb;
+}
+
 static void
 check_pool(const struct rte_mempool *mp, uint64_t in_flight)
 {
@@ -191,10 +207,21 @@ check_wire(const struct wire_state *w)
 	}
 }
 
+/* A port gives back what it has sent at its next turn: a probe of the last one is still there. */
+static void
+reclaim_sent(void)
+{
+	for (unsigned int i = 0; i <= SIM_MAX_WIRES; i++)
+		for (unsigned int d = 0; d < TP_WIRE_NB_DIRS; d++)
+			if (sim->wire[i].wire != NULL)
+				wire_reclaim(&sim->wire[i].wire->dir[d]);
+}
+
 void
 check_mbufs(void)
 {
-	check_pool(sim->d.pool[0], 0);
+	reclaim_sent();
+	check_pool(sim->d.pool[0], nb_on_control_rings());
 	check_pool(sim->d.pool_indirect[0], 0);
 	check_pool(sim_pool, 0);
 	if (check_in_flight() > 0)

@@ -138,29 +138,56 @@ note_mode(struct frame *f)
 	f->want = f->broadcast ? dist->nb_alive : 1;
 }
 
+/* A reply must leave by the wire by which its neighbour asked last before the holder looked that up,
+ * at some point between reading the reply and distributing it; if that wire's member is in use then,
+ * and the mode leaves a choice at all.
+ */
+static void
+note_reply(uint32_t uid, uint16_t flow)
+{
+	const struct tp_dist *dist = sim->d.host->dist;
+	struct frame *f = &sim->ledger.frame[uid];
+	uint8_t wire = sim->ledger.flow[flow].asked;
+	const struct slot *s = wire == SIM_HOST_WIRE ? NULL : world_slot_of_wire(wire);
+
+	if (f->flow != flow || f->kind != SIM_NEIGH)
+		return;
+	if (s == NULL || dist == NULL || tp_modes[dist->mode].single || f->broadcast ||
+	                (dist->alive_mask & RTE_BIT32(s->member->id)) == 0)
+		f->asked = UINT32_MAX;
+	else
+		f->asked |= RTE_BIT32(wire);
+}
+
 void
 ledger_asked(const struct tp_member *me, const struct rte_mbuf *m)
 {
 	struct ledger *l = &sim->ledger;
+	uint16_t replies;
 	uint32_t uid;
 
 	if (mark_read(m, &uid) != MARK_GOOD || l->frame[uid].kind != SIM_NEIGH)
 		return;
-	l->flow[l->flow[l->frame[uid].flow].partner].asked = world_wire_of_port(me->port_id);
+	replies = l->flow[l->frame[uid].flow].partner;
+	l->flow[replies].asked = world_wire_of_port(me->port_id);
+	for (uint32_t i = 0; i < l->nb_in_hand; i++)
+		note_reply(l->in_hand[i], replies);
 }
 
-/* If its member is in use, that is. */
-static void
-note_reply(struct frame *f)
+void
+ledger_forget_asked(uint16_t port_id)
 {
-	const struct tp_dist *dist = sim->d.host->dist;
-	uint8_t wire = sim->ledger.flow[f->flow].asked;
-	const struct slot *s = wire == SIM_HOST_WIRE ? NULL : world_slot_of_wire(wire);
+	uint8_t wire = world_wire_of_port(port_id);
 
-	f->asked = SIM_HOST_WIRE;
-	if (s != NULL && dist != NULL && !tp_modes[dist->mode].single && !f->broadcast &&
-	                (dist->alive_mask & RTE_BIT32(s->member->id)))
-		f->asked = wire;
+	for (uint16_t i = 0; i < sim->ledger.nb_flows; i++)
+		if (sim->ledger.flow[i].asked == wire)
+			sim->ledger.flow[i].asked = SIM_HOST_WIRE;
+}
+
+void
+ledger_distributed(void)
+{
+	sim->ledger.nb_in_hand = 0;
 }
 
 const struct frame *
@@ -191,10 +218,12 @@ frame_in(const struct rte_mbuf *m, uint8_t wire)
 	f->in_at = sim->now;
 	f->order[RTE_MIN(f->nb_in - f->nb_out - f->nb_drop, 1)] = ++l->flow[f->flow].nb_in;
 	f->nb_in++;
-	if (!to_host)
+	if (!to_host) {
 		note_mode(f);
-	if (!to_host && f->kind == SIM_NEIGH)
-		note_reply(f);
+		f->asked = 0;
+		note_reply(uid, f->flow);
+		l->in_hand[l->nb_in_hand++ % TP_BURST_MAX] = uid;
+	}
 	if (f->to_host != to_host)
 		sim_fail("frame %u of flow %u arrived from the wrong side", uid, f->flow);
 }
@@ -242,15 +271,29 @@ check_order(struct frame *f, uint32_t uid, uint32_t order, uint8_t wire)
 	flow->wire_last[wire] = RTE_MAX(flow->wire_last[wire], order);
 }
 
-/* Replies leave where the neighbour asked, unless that member fails meanwhile. */
+/* Did a member fail, or all change places, since the frame was read? Then it may have been taken
+ * back from the wire where it belonged.
+ */
+static bool
+taken_back(const struct frame *f)
+{
+	for (uint32_t mask = f->asked; mask != 0; mask &= mask - 1)
+		if (sim->wire[rte_bsf32(mask)].left_at >= f->in_at)
+			return true;
+	return false;
+}
+
+/* Replies leave where the neighbour asked (design, the walk of a packet). A wire that flips bits may
+ * have made one neighbour's request another's.
+ */
 static void
 check_reply(const struct frame *f, uint32_t uid, uint8_t wire)
 {
-	if (f->kind == SIM_NEIGH && !f->to_host && !f->broadcast && f->asked != SIM_HOST_WIRE &&
-	                f->asked != wire && sim->wire[f->asked].left_at < f->in_at &&
-	                !sim->set.corrupts)
-		sim_fail("reply %u leaves by wire %u, the neighbour asked by %u", uid, wire,
-		                f->asked);
+	if (f->kind != SIM_NEIGH || f->to_host || f->broadcast || f->asked == UINT32_MAX ||
+	                sim->set.corrupts || (f->asked & RTE_BIT32(wire)) || taken_back(f))
+		return;
+	sim_fail("reply %u leaves by wire %u, the neighbour asked by (mask) %#x", uid, wire,
+	                f->asked);
 }
 
 /* Of the copies of a broadcast the host gets one. */

@@ -264,7 +264,7 @@ host_reports(void)
 		m = rte_pktmbuf_alloc(sim_pool);
 		if (m == NULL)
 			return;
-		igmp.dst = RTE_BE32(RTE_IPV4(239, 0, 0, 1));
+		igmp.dst = RTE_BE32(RTE_IPV4(239u, 0, 0, 1));
 		put_ether(m, &igmp);
 		put_ip(m, &igmp, sizeof(report));
 		ip = rte_pktmbuf_mtod_offset(

@@ -66,7 +66,7 @@ struct frame {
 	uint8_t reason;  /**< the last one */
 	uint8_t want;    /**< of a broadcast: members that are to send it */
 	uint8_t nb_seen; /**< of the first copy: how many the host got */
-	uint8_t asked;   /**< wire by which a reply must leave, or SIM_HOST_WIRE: any */
+	uint32_t asked;  /**< wires by one of which a reply must leave; 0: by any */
 	bool to_host;
 	bool broadcast; /**< it goes to every member, as was in force when it was handed out */
 	bool unordered; /**< mode round-robin was */
@@ -96,6 +96,8 @@ struct ledger {
 	uint32_t nb_frames, max_frames;
 	struct flow flow[2 * SIM_MAX_FLOWS + NB_EXTRA_FLOWS];
 	uint16_t nb_flows;
+	uint32_t in_hand[TP_BURST_MAX]; /**< read from the host and not yet distributed */
+	uint32_t nb_in_hand;
 	uint64_t in[2], out[2], drop[2]; /**< of frames with a good mark; [1]: towards the host */
 	uint64_t bad_in[2], bad_out[2], bad_drop[2]; /**< corrupted on a wire */
 	uint64_t by_reason[TP_NB_DROPS];             /**< all drops, copies included */
@@ -254,6 +256,10 @@ uint32_t ledger_mark(struct rte_mbuf *m, uint16_t flow, uint8_t kind);
 uint32_t ledger_mark_flood(struct rte_mbuf *m, uint16_t flow, uint32_t first);
 /** A neighbour's request was noted by a member. */
 void ledger_asked(const struct tp_member *me, const struct rte_mbuf *m);
+/** The member at that port joins or leaves: who asked by it asked by none. */
+void ledger_forget_asked(uint16_t port_id);
+/** What was read from the host is distributed: by whom the neighbours asked is decided. */
+void ledger_distributed(void);
 /** Number and kind of a frame. @return NULL when it has no good mark */
 const struct frame *ledger_look(const struct rte_mbuf *m);
 /** What the stash holds is about to be handed out. */

@@ -11,9 +11,17 @@
 #include "host_int.h"
 #include "sim.h"
 
+/* ld goes by names alone: a wrapper that was left behind when a function got another parameter
+ * would hand it garbage.
+ */
+#define SAME_TYPE(name)                                                                            \
+	static_assert(__builtin_types_compatible_p(__typeof__(name), __typeof__(__real_##name)),   \
+	                #name " is not declared like that")
+
 /* ld resolves these two names of each wrapped function. */
 #define WRAP(type, name, ...)                                                                      \
 	type __real_##name(__VA_ARGS__);                                                           \
+	SAME_TYPE(name);                                                                           \
 	type __wrap_##name(__VA_ARGS__);                                                           \
 	type __wrap_##name(__VA_ARGS__)
 
@@ -69,6 +77,18 @@ WRAP(uint16_t, host_hand_out, struct tp_host *h, struct tp_member *me, uint64_t 
 	return n;
 }
 
+WRAP(void, host_distribute, struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts,
+                uint16_t nb_pkts, uint64_t flags, uint64_t now)
+{
+	if (watching())
+		sim_point();
+	__real_host_distribute(h, me, pkts, nb_pkts, flags, now);
+	if (!watching())
+		return;
+	ledger_distributed();
+	sim_point();
+}
+
 WRAP(unsigned int, tp_host_step, struct tp_host *h, struct tp_member *me, uint64_t now)
 {
 	unsigned int n;
@@ -91,6 +111,7 @@ WRAP(bool, tp_host_evict, struct tp_host *h, uint8_t member)
 	if (watching() && was_inside) {
 		sim->inside = ACTOR_NONE;
 		sim->handing_out = false;
+		ledger_distributed();
 	}
 	return was_inside;
 }
@@ -233,10 +254,24 @@ WRAP(void, tp_host_asked, struct tp_member *me, const struct rte_mbuf *m,
 		ledger_asked(me, m);
 }
 
+WRAP(void, tp_host_set_member, struct tp_host *h, uint8_t id, struct tp_member *member)
+{
+	const struct tp_member *was = atomic_load(&h->member[id]);
+
+	if (watching())
+		sim_point();
+	__real_tp_host_set_member(h, id, member);
+	if (sim != NULL && (member != NULL || was != NULL))
+		ledger_forget_asked(member != NULL ? member->port_id : was->port_id);
+	if (watching())
+		sim_point();
+}
+
 /* ---- mere points at which a step may stop ------------------------------------------------ */
 
 #define POINT_VOID(name, params, args)                                                             \
 	void __real_##name params;                                                                 \
+	SAME_TYPE(name);                                                                           \
 	void __wrap_##name params;                                                                 \
 	void __wrap_##name params                                                                  \
 	{                                                                                          \
@@ -249,6 +284,7 @@ WRAP(void, tp_host_asked, struct tp_member *me, const struct rte_mbuf *m,
 
 #define POINT(type, name, params, args)                                                            \
 	type __real_##name params;                                                                 \
+	SAME_TYPE(name);                                                                           \
 	type __wrap_##name params;                                                                 \
 	type __wrap_##name params                                                                  \
 	{                                                                                          \
@@ -267,10 +303,6 @@ POINT_VOID(tp_pkt_parse_burst,
                 (pkts, nb_pkts, info))
 POINT_VOID(tp_host_input, (struct tp_member * me, struct rte_mbuf **pkts, uint16_t nb_pkts),
                 (me, pkts, nb_pkts))
-POINT_VOID(host_distribute,
-                (struct tp_host * h, struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts,
-                                uint64_t now),
-                (h, me, pkts, nb_pkts, now))
 POINT(unsigned int, tp_member_transmit, (struct tp_member * me, uint16_t burst), (me, burst))
 POINT(uint16_t, tp_fabric_send,
                 (struct rte_ring * ring, struct rte_mbuf **pkts, uint16_t nb_pkts,
@@ -284,8 +316,6 @@ POINT(uint32_t, tp_host_raise, (struct tp_host * h), (h))
 POINT(struct tp_dist *, tp_host_spare, (struct tp_host * h, bool nobody), (h, nobody))
 POINT_VOID(tp_host_publish, (struct tp_host * h, struct tp_dist *dist), (h, dist))
 POINT_VOID(tp_host_info, (const struct tp_host *h, struct tp_host_info *info), (h, info))
-POINT_VOID(tp_host_set_member, (struct tp_host * h, uint8_t id, struct tp_member *member),
-                (h, id, member))
 POINT_VOID(tp_team_poll, (struct tp_team * team, uint64_t now, struct tp_team_actions *act),
                 (team, now, act))
 
