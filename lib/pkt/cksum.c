@@ -168,3 +168,26 @@ pkt_udp_cksum(const struct rte_mbuf *m, const struct pkt_intent *in, const void 
 	                sum_pseudo(ip, v4, IPPROTO_UDP, len));
 	return sum == UINT16_MAX ? sum : (uint16_t)~sum;
 }
+
+bool
+tp_pkt_cksum_ok(const struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	uint32_t len = info->end_off - info->l4_off, sum;
+	bool v4 = info->l3 == TP_L3_IPV4;
+	struct rte_ipv6_hdr ip_copy;
+	struct rte_udp_hdr udp_copy;
+	const struct rte_udp_hdr *udp;
+	const void *ip;
+
+	ip = rte_pktmbuf_read(m, info->l3_off,
+	                v4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr), &ip_copy);
+	if (ip == NULL)
+		return false;
+	if (info->l4_proto == IPPROTO_UDP && v4) {
+		udp = rte_pktmbuf_read(m, info->l4_off, sizeof(*udp), &udp_copy);
+		if (udp != NULL && udp->dgram_cksum == 0)
+			return true;
+	}
+	sum = sum_chain(m, info->l4_off, len) + sum_pseudo(ip, v4, info->l4_proto, len);
+	return fold(sum) == UINT16_MAX;
+}

@@ -73,6 +73,12 @@ void tp_pkt_parse_burst(struct rte_mbuf *const *pkts, uint16_t nb_pkts, struct t
 /** The same for one frame. */
 void tp_pkt_parse(const struct rte_mbuf *m, struct tp_pkt_info *info);
 
+/** Is the checksum of the packet's TCP, UDP or ICMPv6 right? Computed, whatever the port said; a UDP
+ * datagram over IPv4 without checksum is right. Any thread.
+ * @param info result of parsing m, with TP_PKT_F_L4 and without TP_PKT_F_BAD
+ */
+bool tp_pkt_cksum_ok(const struct rte_mbuf *m, const struct tp_pkt_info *info);
+
 /* ---- building ----------------------------------------------------------- */
 
 /** ARP packet (RFC 826) as an Ethernet frame, at least 60 bytes.
