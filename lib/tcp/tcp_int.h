@@ -238,6 +238,8 @@ void tcp_cc_idle_restart(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t
 uint8_t tcp_options_syn(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint64_t now,
                 uint8_t out[40]);
 uint8_t tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40]);
+/* Only those that every segment has, for which snd_mss leaves room. */
+uint8_t tcp_options_data(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40]);
 void tcp_options_parse(const uint8_t *opt, uint8_t len, struct tp_tcp_seg *seg);
 /* Millisecond clock of timestamps (RFC 7323 4.1). */
 uint32_t tcp_ts_now(const struct tp_tcp_conn *c, uint64_t now);
@@ -256,12 +258,20 @@ struct rte_mbuf *tcp_chain_cut(struct rte_mbuf *m, uint32_t n);
 /* window.c: what to advertise; never moves the right edge back (RFC 9293 3.8.6, SWS avoidance). */
 uint32_t tcp_rcv_wnd(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);
 
+/* output.c: SYN or, in SYN_RCVD, SYN-ACK; changes nothing. NULL: no buffer (counted). */
+struct rte_mbuf *tcp_make_syn(struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint64_t now);
+
+/* input.c: the peer's SYN: its numbers, options, window. */
+void tcp_take_syn(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *syn);
+
 /* conn.c: the one door for states; counts (TCP-MIB). */
 void tcp_set_state(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_state state);
 /* CLOSED, with its event; frees queues. */
 void tcp_closed(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_reason reason);
 /* TIME_WAIT begins, or begins anew. */
 void tcp_time_wait(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* In FIN_WAIT_2 nobody waits for ever for a peer whose data nobody reads. */
+void tcp_fin_wait_2(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /* The handshake is done: peer's options agreed, cwnd, timers. */
 void tcp_established(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /* RFC 5961 7. @return false if the limit is reached (counted) */

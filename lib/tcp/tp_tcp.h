@@ -720,6 +720,9 @@ struct tp_tcp_info {
 };
 void tp_tcp_info(const struct tp_tcp_conn *c, uint64_t now, struct tp_tcp_info *info);
 
+/** @return its part of held_bytes: what moves from one shard's count to the other's with it */
+uint64_t tp_tcp_held(const struct tp_tcp_conn *c);
+
 /** Check every field that has a range and every relation between fields and queues; walks the
  * queues, bounded. For debug builds, fuzzing and adoption of a frozen shard.
  * @param what out: the first thing that is wrong
