@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+#include <errno.h>
+
+#include "tcp_int.h"
+
+/* Buffers that a chain may have: the walk ends, whatever it points to. */
+#define CHAIN_MAX (1u << 22)
+
+/* Each check returns NULL, or what is wrong. */
+#define MUST(condition, what)                                                                      \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			return what;                                                               \
+	} while (0)
+
+struct chain {
+	uint64_t bytes;
+	const struct rte_mbuf *last;
+};
+
+/* @return false: it never ends */
+static bool
+walk(const struct rte_mbuf *m, struct chain *chain)
+{
+	uint32_t nb = 0;
+
+	*chain = (struct chain){ 0 };
+	for (; m != NULL; m = m->next) {
+		if (nb++ == CHAIN_MAX)
+			return false;
+		chain->bytes += m->data_len;
+		chain->last = m;
+	}
+	return true;
+}
+
+static inline uint32_t
+rec_end(const struct tp_tcp_rec *rec)
+{
+	return rec->seq + rec->len;
+}
+
+static inline bool
+has(const struct tp_tcp_conn *c, uint32_t flag)
+{
+	return (c->flags & flag) != 0;
+}
+
+/* ---- single fields ----------------------------------------------------------------- */
+
+static const char *
+check_ranges(const struct tp_tcp_conn *c)
+{
+	MUST(c->state < TP_TCP_NB_STATES, "state");
+	MUST(c->ca <= TP_TCP_CA_LOSS, "ca");
+	MUST(c->reason < TP_TCP_NB_REASONS, "reason");
+	MUST(c->cc < TP_TCP_NB_CC, "cc");
+	MUST(c->rexmit_kind <= TP_TCP_REXMIT_PERSIST, "rexmit_kind");
+	MUST(c->snd_wscale <= TCP_MAX_WSCALE, "snd_wscale");
+	MUST(c->rcv_wscale <= TCP_MAX_WSCALE, "rcv_wscale");
+	MUST(c->snd_mss > 0, "snd_mss");
+	MUST(c->rcv_buf > 0 && c->rcv_buf <= 1u << 30, "rcv_buf");
+	MUST(c->snd_buf > 0 && c->snd_buf <= 1u << 30, "snd_buf");
+	MUST(c->nb_sack_recent <= RTE_DIM(c->sack_recent), "nb_sack_recent");
+	return NULL;
+}
+
+static const char *
+check_numbers(const struct tp_tcp_conn *c)
+{
+	MUST(tp_seq_leq(c->snd_una, c->snd_nxt), "snd_una beyond snd_nxt");
+	MUST(c->state < TP_TCP_SYN_RCVD || tp_seq_leq(c->rcv_nxt, c->rcv_adv),
+	                "rcv_nxt beyond rcv_adv");
+	MUST(c->cwnd > 0, "cwnd");
+	MUST((c->rexmit_kind == TP_TCP_REXMIT_NONE) == (c->rexmit_ns == TP_NEVER),
+	                "rexmit_kind and its deadline");
+	return NULL;
+}
+
+static const char *
+check_state(const struct tp_tcp_conn *c)
+{
+	bool both = c->state == TP_TCP_CLOSING || c->state == TP_TCP_TIME_WAIT ||
+	            c->state == TP_TCP_LAST_ACK;
+	bool fin_sent = c->state == TP_TCP_FIN_WAIT_2 || c->state == TP_TCP_LAST_ACK ||
+	                c->state == TP_TCP_TIME_WAIT;
+
+	MUST(!fin_sent || has(c, TP_TCP_F_FIN_SENT), "a state behind FIN without FIN_SENT");
+	MUST(!has(c, TP_TCP_F_FIN_SENT) || has(c, TP_TCP_F_FIN_WANTED), "FIN that nobody wanted");
+	MUST(has(c, TP_TCP_F_FIN_RCVD) == (both || c->state == TP_TCP_CLOSE_WAIT),
+	                "FIN_RCVD and the state");
+	MUST(c->state != TP_TCP_TIME_WAIT || c->keep_ns != TP_NEVER, "TIME_WAIT without end");
+	MUST(c->state != TP_TCP_ESTABLISHED || !has(c, TP_TCP_F_FIN_WANTED),
+	                "ESTABLISHED with FIN_WANTED");
+	return NULL;
+}
+
+/* ---- what is sent -------------------------------------------------------------------- */
+
+struct marks {
+	uint32_t sacked, lost, retrans;
+};
+
+static void
+add_marks(struct marks *sum, const struct tp_tcp_rec *rec)
+{
+	sum->sacked += rec->flags & TP_TCP_REC_SACKED ? rec->len : 0;
+	sum->lost += rec->flags & TP_TCP_REC_LOST ? rec->len : 0;
+	sum->retrans += rec->flags & TP_TCP_REC_RETRANS ? rec->len : 0;
+}
+
+/* A record and what it points to, at position (*m, *off) of the queue, which moves behind it. */
+static const char *
+check_rec(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, const struct rte_mbuf **m,
+                uint32_t *off)
+{
+	bool syn = (rec->tcp_flags & TP_TCP_SYN) != 0, fin = (rec->tcp_flags & TP_TCP_FIN) != 0;
+	uint32_t bytes = rec->len - syn - fin;
+
+	MUST(rec->len > 0 && rec->len >= (uint32_t)syn + fin, "a record's length");
+	MUST(tp_seq_leq(rec_end(rec), c->snd_nxt), "a record beyond snd_nxt");
+	MUST(!syn || rec->seq == c->iss, "SYN elsewhere than at its number");
+	MUST(!fin || rec_end(rec) == c->snd_nxt, "FIN before the end");
+	MUST(!fin || has(c, TP_TCP_F_FIN_SENT), "FIN without FIN_SENT");
+	if (bytes == 0)
+		return NULL;
+	MUST(rec->data == *m && rec->off == *off, "a record's data elsewhere than in the queue");
+	for (*off += bytes; *m != NULL && *off >= (*m)->data_len; *m = (*m)->next)
+		*off -= (*m)->data_len;
+	return NULL;
+}
+
+static const char *
+check_sent(const struct tp_tcp_conn *c)
+{
+	const struct tp_tcp_rec *rec = c->tx_head, *prev = NULL;
+	const struct rte_mbuf *m = c->snd.head;
+	uint32_t seq = c->snd_una, off = c->snd_head_off;
+	struct marks sum = { 0 };
+	const char *wrong;
+
+	for (; rec != NULL; prev = rec, rec = rec->next) {
+		MUST(rec->seq == seq, "a gap between records");
+		MUST(prev == NULL || rec->prev == prev, "a record's link back");
+		wrong = check_rec(c, rec, &m, &off);
+		MUST(wrong == NULL, wrong);
+		add_marks(&sum, rec);
+		seq = rec_end(rec);
+	}
+	MUST(c->tx_tail == prev, "tx_tail");
+	MUST(seq == c->snd_nxt, "records that do not reach snd_nxt");
+	MUST(c->snd_cur == m && (m == NULL || c->snd_cur_off == off), "snd_cur");
+	MUST(sum.sacked == c->sacked_out, "sacked_out");
+	MUST(sum.lost == c->lost_out, "lost_out");
+	MUST(sum.retrans == c->retrans_out, "retrans_out");
+	return NULL;
+}
+
+static const char *
+check_send_queue(const struct tp_tcp_conn *c)
+{
+	struct chain chain;
+
+	MUST(walk(c->snd.head, &chain), "a send queue without end");
+	MUST(c->snd.tail == chain.last, "the send queue's tail");
+	MUST(chain.bytes == (uint64_t)c->snd_queued + c->snd_head_off, "snd_queued");
+	MUST(c->snd.head == NULL || c->snd_head_off < c->snd.head->data_len, "snd_head_off");
+	return NULL;
+}
+
+/* ---- what is received ------------------------------------------------------------------ */
+
+static const char *
+check_received(const struct tp_tcp_conn *c)
+{
+	struct chain chain;
+
+	MUST(walk(c->rcv_head, &chain), "a receive queue without end");
+	MUST(c->rcv_head == NULL || c->rcv_tail == chain.last, "the receive queue's tail");
+	MUST(chain.bytes <= c->rcv_unread, "rcv_unread");
+	return NULL;
+}
+
+static const char *
+check_block(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec)
+{
+	bool fin = (rec->tcp_flags & TP_TCP_FIN) != 0;
+	struct chain chain;
+
+	MUST(rec->len > 0, "an empty block");
+	MUST(tp_seq_leq(rec_end(rec) - fin, c->rcv_adv), "a block beyond the window");
+	MUST(walk(rec->data, &chain), "a block without end");
+	MUST(chain.bytes == rec->len - fin, "a block's length");
+	MUST(chain.last == NULL || chain.last == rec->data_tail, "a block's tail");
+	return NULL;
+}
+
+static const char *
+check_blocks(const struct tp_tcp_conn *c)
+{
+	const struct tp_tcp_rec *rec = c->ooo_head, *prev = NULL;
+	uint32_t end = c->rcv_nxt, nb = 0;
+	const char *wrong;
+
+	for (; rec != NULL; prev = rec, rec = rec->next) {
+		MUST(tp_seq_gt(rec->seq, end) || (prev != NULL && prev->tcp_flags & TP_TCP_FIN),
+		                "blocks without a gap");
+		MUST(prev == NULL || rec->prev == prev, "a block's link back");
+		wrong = check_block(c, rec);
+		MUST(wrong == NULL, wrong);
+		end = rec_end(rec);
+		nb += rec->delivered;
+	}
+	MUST(c->ooo_head == NULL || c->ooo_head->prev == prev, "the last block");
+	MUST(nb == c->nb_ooo, "nb_ooo");
+	return NULL;
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
+static const char *
+check_closed(const struct tp_tcp_conn *c)
+{
+	MUST(c->tx_head == NULL && c->snd.head == NULL && c->snd_queued == 0,
+	                "CLOSED with a queue");
+	MUST(c->ooo_head == NULL, "CLOSED with blocks");
+	return check_received(c);
+}
+
+int
+tp_tcp_conn_check(const struct tp_tcp_conn *c, const char **what)
+{
+	static const char *(*const checks[])(const struct tp_tcp_conn *) = {
+		check_ranges,
+		check_numbers,
+		check_state,
+		check_send_queue,
+		check_sent,
+		check_received,
+		check_blocks,
+	};
+	const char *wrong = NULL;
+
+	if (c->state == TP_TCP_CLOSED) {
+		wrong = check_closed(c);
+	} else {
+		for (unsigned int i = 0; i < RTE_DIM(checks) && wrong == NULL; i++)
+			wrong = checks[i](c);
+	}
+	if (wrong == NULL)
+		return 0;
+	if (what != NULL)
+		*what = wrong;
+	return -EINVAL;
+}
