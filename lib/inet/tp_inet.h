@@ -332,8 +332,8 @@ uint16_t tp_inet_pmtu(const struct tp_inet *inet, const uint8_t raddr[TP_INET_LE
 /** Learn that, from an ICMP error which the connection believed. Values below 552 (IPv4) and 1280
  * (IPv6) become those.
  */
-void tp_inet_pmtu_learn(
-                struct tp_inet *inet, const uint8_t raddr[TP_INET_LEN], uint16_t mtu, uint64_t now);
+void tp_inet_pmtu_learn(const struct tp_inet *inet, const uint8_t raddr[TP_INET_LEN], uint16_t mtu,
+                uint64_t now);
 
 /* Sending. */
 
