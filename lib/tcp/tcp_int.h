@@ -14,7 +14,7 @@
  *     cc.c cc_*.c          how cwnd grows and shrinks
  *   reass.c window.c       what is received; the window that is offered
  *   output.c               the one place that makes segments
- *   rexmit.c               what it may send again, and its timer
+ *   rexmit.c pace.c        what it may send, and send again, and its timer
  *   timer.c                the one place that looks at deadlines
  *   isn.c cookie.c port.c  keyed hashes; SYN cookies
  *   conn.c user.c pmtu.c path.c check.c info.c conf.c text.c
@@ -47,6 +47,13 @@ static inline void
 tcp_count(struct tp_tcp_env *env, enum tp_tcp_mib counter)
 {
 	env->mib[counter]++;
+}
+
+/* Milliseconds of the clock, which wrap: for spans of less than 49 days. */
+static inline uint32_t
+tcp_ms(uint64_t now)
+{
+	return (uint32_t)(now / TP_NS_PER_MS);
 }
 
 /* Bytes queued behind snd_nxt: not yet sent. */
@@ -136,20 +143,50 @@ bool tcp_ack_note_again(
 void tcp_sack_update(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 struct tcp_ack *ack);
 void tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now);
+/* Minimum of the last seconds, from what was sent once. */
+void tcp_rtt_min(struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now);
 /* RTO with its backoff, in ns. */
 uint64_t tcp_rto_ns(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);
-/* RFC 8985 6.2: steps 1 to 5. @return ns until the reordering timer, 0: not needed */
+/* Take back all SACKs: the peer has (RFC 2018 8). */
+void tcp_sack_forget(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+
+/* rack.c, RFC 8985 6.2: steps 1, 2 and DSACK rounds; steps 4 and 5.
+ * @return ns until the reordering timer, 0: not needed */
+#define TCP_RACK_PERSIST 16
 void tcp_rack_update(struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
 uint64_t tcp_rack_detect(
                 struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
-/* Tail loss probe (RFC 8985 7): begin, and what an ACK says of it. */
+/* A timeout; the end of a recovery. */
+void tcp_rack_timeout(
+                struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
+void tcp_rack_recovered(struct tp_tcp_conn *c);
+void tcp_mark_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec,
+                struct tcp_ack *ack);
+
+/* tlp.c, RFC 8985 7: when, begin, sent, and what an ACK says of it. */
+bool tcp_tlp_allowed(const struct tp_tcp_conn *c);
+uint64_t tcp_tlp_pto_ns(const struct tp_tcp_conn *c);
+void tcp_tlp_begin(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+void tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c);
 void tcp_tlp_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 const struct tcp_ack *ack, uint64_t now);
-/* Congestion states: enter and leave Disorder, CWR, Recovery, Loss; undo. */
-void tcp_recovery_ack(
-                struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
-void tcp_enter_loss(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 
+/* Values of tp_tcp_conn.frto (RFC 5682): the timeout's retransmission is out; new data is. */
+enum tcp_frto {
+	TCP_FRTO_NONE,
+	TCP_FRTO_WAIT,
+	TCP_FRTO_PROBE,
+};
+
+/* recovery.c: enter and leave Disorder, CWR, Recovery, Loss; undo; cwnd.
+ * @return ns until the reordering timer, 0: not needed */
+uint64_t tcp_recovery_ack(
+                struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now);
+/* Something was marked lost without an ACK. */
+void tcp_recovery_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *ack,
+                uint64_t now);
+void tcp_enter_loss(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+void tcp_undo(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /* What is in flight is no sign of congestion should it be lost; its first segment goes out again
  * at once. */
 void tcp_recovery_exempt(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
@@ -207,10 +244,16 @@ void tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *
 /* (Re)arm the retransmission timer for what is in flight: RTO or tail loss probe; none if
  * nothing is. */
 void tcp_rexmit_arm(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+/* The RTO, from the oldest transmission on. */
+void tcp_rexmit_arm_rto(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /* rexmit_ns came with kind RTO, TLP or REO; also for SYN and SYN-ACK. Gives up by tcp_closed() after
  * so many (syn_retries, retries) or user_timeout_ms. PERSIST is timer.c's: output.c arms it when
  * nothing is in flight and something waits, and an ACK that changes nothing of that leaves it. */
 void tcp_rexmit_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
+
+/* pace.c: what may leave at once; when the next may. */
+uint32_t tcp_pace_quota(const struct tp_tcp_conn *c, uint32_t room, uint64_t now);
+void tcp_pace_sent(struct tp_tcp_conn *c, uint32_t len_bytes, uint64_t now);
 
 /* ---- congestion control (cc.c, cc_newreno.c, cc_cubic.c) ---------------- */
 
@@ -229,6 +272,12 @@ extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
 const struct tcp_cc_ops *tcp_cc(const struct tp_tcp_conn *c);
 /* IW10 (RFC 6928), ssthresh without limit; at the end of the handshake, when MSS is known. */
 void tcp_cc_init(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/* What undo brings back. */
+void tcp_cc_save(struct tp_tcp_conn *c);
+void tcp_cc_restore(struct tp_tcp_conn *c);
+void tcp_cwnd_add(struct tp_tcp_conn *c, uint32_t bytes);
+/* RFC 5681 3.1, RFC 9406. @return bytes left for congestion avoidance */
+uint32_t tcp_slow_start(struct tp_tcp_conn *c, uint32_t acked);
 /* cwnd shrinks after an idle period of an RTO (RFC 5681 4.1). Before new data is sent. */
 void tcp_cc_idle_restart(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 
@@ -287,6 +336,8 @@ uint32_t tcp_pmtu_probe(const struct tp_tcp_conn *c, uint64_t now);
 /* It arrived, with so many bytes; it was lost, which is no sign of congestion (RFC 4821 7.6). */
 void tcp_pmtu_probe_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);
 void tcp_pmtu_probe_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);
+/* A router says that packets must be smaller; 0: it does not say how small. */
+void tcp_pmtu_icmp(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint16_t mtu, uint64_t now);
 
 /* isn.c: SipHash-2-4. */
 uint64_t tcp_siphash(const uint64_t key[2], const void *data, uint32_t len_bytes);

@@ -75,6 +75,14 @@ tcp_txq_append(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes
 	return rec;
 }
 
+/* The fate of a part says nothing of the size of the whole. */
+static void
+probe_forget(struct tp_tcp_conn *c, struct tp_tcp_rec *rec)
+{
+	rec->flags &= ~TP_TCP_REC_PROBE;
+	c->flags &= ~TP_TCP_F_MTU_PROBE;
+}
+
 int
 tcp_txq_split(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint32_t len)
 {
@@ -87,6 +95,8 @@ tcp_txq_split(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *
 		env->mib[TP_TCP_M_NO_MBUF]++;
 		return -ENOMEM;
 	}
+	if (rec->flags & TP_TCP_REC_PROBE)
+		probe_forget(c, rec);
 	rest = obj;
 	*rest = *rec;
 	rest->seq += len;
@@ -102,8 +112,6 @@ tcp_txq_split(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *
 	rec->next = rest;
 	rec->len = len;
 	rec->tcp_flags &= ~TP_TCP_FIN;
-	/* One of the two is the probe no more; its size was that of the whole. */
-	rest->flags &= ~TP_TCP_REC_PROBE;
 	return 0;
 }
 
@@ -185,7 +193,8 @@ rec_trim(struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint32_t ack_seq, struct
 
 	rec_acked(c, rec, len, ack);
 	rec->tcp_flags &= ~TP_TCP_SYN;
-	rec->flags &= ~TP_TCP_REC_PROBE;
+	if (unlikely(rec->flags & TP_TCP_REC_PROBE))
+		probe_forget(c, rec);
 	rec->seq = ack_seq;
 	rec->len -= len;
 	if (rec->data != NULL)

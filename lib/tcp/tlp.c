@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+#include "tcp_int.h"
+
+/* RFC 8985 7.2 TLP.max_ack_delay: the largest delay of an ACK that is common. */
+#define TLP_MAX_ACK_DELAY_NS (200 * TP_NS_PER_MS)
+
+/* RFC 8985 7.2: not when something better watches. */
+bool
+tcp_tlp_allowed(const struct tp_tcp_conn *c)
+{
+	return (c->flags & TP_TCP_F_SACK) && c->ca == TP_TCP_CA_OPEN && c->sacked_out == 0 &&
+	       !c->tlp_out && c->nb_rexmit == 0 && c->state > TP_TCP_SYN_RCVD;
+}
+
+/* TLP_calc_PTO(), but for the bound by the RTO. */
+uint64_t
+tcp_tlp_pto_ns(const struct tp_tcp_conn *c)
+{
+	uint64_t pto;
+
+	if (c->srtt_us == 0)
+		return TP_NS_PER_S;
+	pto = 2 * c->srtt_us * TP_NS_PER_US;
+	if (c->snd_nxt - c->snd_una <= c->snd_mss)
+		pto += TLP_MAX_ACK_DELAY_NS;
+	return pto;
+}
+
+/* TLP_send_probe(): new data if there is some and the peer's window takes it, else the last
+ * segment again. output.c sends it, tcp_tlp_sent() notes it. */
+void
+tcp_tlp_begin(struct tp_tcp_env *env, struct tp_tcp_conn *c)
+{
+	struct tp_tcp_rec *tail = c->tx_tail;
+	uint32_t room = c->snd_una + c->snd_wnd - c->snd_nxt;
+	uint32_t want = RTE_MIN(tcp_unsent(c), c->snd_mss);
+
+	c->flags |= TP_TCP_F_TLP_NOW;
+	c->flags &= ~TP_TCP_F_TLP_RETRANS;
+	if (want > 0 && room <= c->snd_wnd && want <= room)
+		return;
+	c->flags |= TP_TCP_F_TLP_RETRANS;
+	/* Without a record to split off, it is more than one segment. */
+	if (tcp_rec_bytes(tail) > c->snd_mss)
+		tcp_txq_split(env, c, tail, tail->len - c->snd_mss);
+}
+
+void
+tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c)
+{
+	c->flags &= ~TP_TCP_F_TLP_NOW;
+	c->tlp_out = true;
+	c->tlp_end_seq = c->snd_nxt;
+	tcp_count(env, TP_TCP_M_LOSS_PROBES);
+}
+
+/* TLP_process_ack(), RFC 8985 7.4.2 */
+void
+tcp_tlp_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
+                const struct tcp_ack *ack, uint64_t now)
+{
+	if (!c->tlp_out || tp_seq_lt(seg->ack, c->tlp_end_seq))
+		return;
+	if (!(c->flags & TP_TCP_F_TLP_RETRANS)) {
+		c->tlp_out = false; /* new data was delivered */
+	} else if (ack->dsack && ack->dsack_right == c->tlp_end_seq) {
+		c->tlp_out = false; /* case 1: both copies were */
+	} else if (tp_seq_gt(seg->ack, c->tlp_end_seq)) {
+		c->tlp_out = false; /* case 2: the probe repaired a loss */
+		tcp_count(env, TP_TCP_M_LOSS_PROBE_RECOVERY);
+		tcp_reduce_once(c, now);
+	} else if (ack->dup && !ack->has_sack) {
+		c->tlp_out = false; /* case 3: a duplicate ACK answers the probe */
+	}
+}
