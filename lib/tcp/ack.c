@@ -78,15 +78,6 @@ ack_timer(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *a
 	}
 }
 
-static void
-ack_space(struct tp_tcp_conn *c)
-{
-	if (!(c->flags & TP_TCP_F_WANT_SPACE) || c->snd_queued > c->snd_buf / 2)
-		return;
-	c->flags &= ~TP_TCP_F_WANT_SPACE;
-	c->events |= TP_TCP_EV_WRITABLE;
-}
-
 /* Nothing is outstanding, or a segment with data repeats the last ACK. A late DSACK, or the answer
  * to a probe, still teaches something. */
 static bool
@@ -120,7 +111,6 @@ tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_t
 		tcp_txq_acked(env, c, seg->ack, &ack);
 		c->first_rexmit_ns = 0;
 		c->flags &= ~TP_TCP_F_TLP_NOW;
-		ack_space(c);
 	}
 	if (seg->nb_sack > 0 && (c->flags & TP_TCP_F_SACK))
 		tcp_sack_update(env, c, seg, &ack);

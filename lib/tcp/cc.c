@@ -61,6 +61,17 @@ hystart_end(struct tp_tcp_conn *c)
 }
 
 void
+tcp_cc_switch(struct tp_tcp_conn *c, enum tp_tcp_cc cc)
+{
+	if (c->cc == cc)
+		return;
+	c->cc = cc;
+	c->cubic.acked = 0;
+	if (c->ssthresh != UINT32_MAX)
+		hystart_end(c);
+}
+
+void
 tcp_cc_init(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 {
 	bool lost = c->retrans_segs > 0;
@@ -68,6 +79,7 @@ tcp_cc_init(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 	(void)env;
 	tcp_marks_init(c, c->snd_una - 1);
 	c->ca = TP_TCP_CA_OPEN;
+	c->dupacks = 0;
 	c->cwnd = lost ? c->snd_mss : initial_window(c);
 	c->ssthresh = UINT32_MAX;
 	c->cubic.acked = 0;

@@ -20,13 +20,17 @@ floor_mtu(const struct tp_tcp_conn *c)
 	return c->flags & TP_TCP_F_IS_V6 ? BASE_MTU_V6 : FLOOR_MTU_V4;
 }
 
-/* Headers of a data segment. */
+static uint16_t
+headers(const struct tp_tcp_conn *c)
+{
+	return c->flags & TP_TCP_F_IS_V6 ? 40 + 20 : 20 + 20;
+}
+
+/* All of a data segment that is not payload. */
 static uint16_t
 overhead(const struct tp_tcp_conn *c)
 {
-	uint16_t len = c->flags & TP_TCP_F_IS_V6 ? 40 + 20 : 20 + 20;
-
-	return len + (c->flags & TP_TCP_F_TS ? 12 : 0);
+	return headers(c) + (c->flags & TP_TCP_F_TS ? 12 : 0);
 }
 
 void
@@ -62,7 +66,7 @@ tcp_pmtu_probe(const struct tp_tcp_conn *c, uint64_t now)
 	                c->probe_high < c->probe_low + SEARCH_STEP)
 		return 0;
 	len = c->probe_low + (c->probe_high - c->probe_low + 1) / 2 - overhead(c);
-	if (len <= c->snd_mss || len > c->peer_mss)
+	if (len <= c->snd_mss || len + overhead(c) - headers(c) > c->peer_mss)
 		return 0;
 	if (tcp_unsent(c) < len + 2u * c->snd_mss || wnd > c->snd_wnd || wnd < len ||
 	                tcp_send_quota(c, now) < len)

@@ -366,7 +366,7 @@ newreno_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack)
 static void
 grow(struct tp_tcp_conn *c, const struct tcp_ack *ack, uint64_t now)
 {
-	if (ack->acked == 0 || c->state <= TP_TCP_SYN_RCVD)
+	if (ack->acked == 0)
 		return;
 	if (tp_seq_gt(c->snd_una, c->cwnd_full_seq)) {
 		/* The user or the peer limits, not cwnd: no growth (RFC 7661), no epoch. */
@@ -429,6 +429,9 @@ tcp_recovery_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *
 	uint32_t delivered = ack->acked + ack->sacked;
 	uint64_t reo = 0;
 
+	/* Only a SYN is out: a timeout sends it again, nothing else. */
+	if (unlikely(c->state <= TP_TCP_SYN_RCVD))
+		return 0;
 	/* Keep it near, or it would be ahead after half the number space. */
 	if (!is_reducing(c) && ack->moved && tp_seq_gt(c->snd_una, c->recover_point))
 		c->recover_point = c->snd_una - 1;

@@ -98,7 +98,7 @@ tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, 
 	if (c->ca >= TP_TCP_CA_CWR)
 		c->prr_out += rec->len;
 	if (unlikely(c->flags & TP_TCP_F_TLP_NOW)) {
-		tcp_tlp_sent(env, c);
+		tcp_tlp_sent(env, c, again);
 		tcp_rexmit_arm(env, c, now);
 	}
 	if (c->flags & TP_TCP_F_PACING)
@@ -129,7 +129,7 @@ tcp_retransmit_next(struct tp_tcp_conn *c)
 	struct tp_tcp_rec *rec;
 
 	if (c->flags & TP_TCP_F_TLP_NOW)
-		return c->flags & TP_TCP_F_TLP_RETRANS ? c->tx_tail : NULL;
+		return c->tx_tail;
 	if (likely(c->lost_out == 0))
 		return NULL;
 	/* RFC 5682 2.1 step 2 (b): new data first. */
@@ -197,7 +197,7 @@ tcp_rexmit_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	}
 	switch (c->rexmit_kind) {
 	case TP_TCP_REXMIT_TLP:
-		tcp_tlp_begin(env, c);
+		c->flags |= TP_TCP_F_TLP_NOW;
 		arm(c, TP_TCP_REXMIT_RTO, now + tcp_rto_ns(env, c));
 		break;
 	case TP_TCP_REXMIT_REO:

@@ -163,11 +163,10 @@ void tcp_rack_recovered(struct tp_tcp_conn *c);
 void tcp_mark_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec,
                 struct tcp_ack *ack);
 
-/* tlp.c, RFC 8985 7: when, begin, sent, and what an ACK says of it. */
+/* tlp.c, RFC 8985 7: when, what was sent, and what an ACK says of it. */
 bool tcp_tlp_allowed(const struct tp_tcp_conn *c);
 uint64_t tcp_tlp_pto_ns(const struct tp_tcp_conn *c);
-void tcp_tlp_begin(struct tp_tcp_env *env, struct tp_tcp_conn *c);
-void tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+void tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool again);
 void tcp_tlp_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 const struct tcp_ack *ack, uint64_t now);
 
@@ -270,6 +269,8 @@ struct tcp_cc_ops {
 };
 extern const struct tcp_cc_ops tcp_cc_newreno, tcp_cc_cubic;
 const struct tcp_cc_ops *tcp_cc(const struct tp_tcp_conn *c);
+/* Another algorithm takes over: what it can use stays. */
+void tcp_cc_switch(struct tp_tcp_conn *c, enum tp_tcp_cc cc);
 /* IW10 (RFC 6928), ssthresh without limit; at the end of the handshake, when MSS is known. */
 void tcp_cc_init(struct tp_tcp_env *env, struct tp_tcp_conn *c);
 /* What undo brings back. */

@@ -29,29 +29,12 @@ tcp_tlp_pto_ns(const struct tp_tcp_conn *c)
 	return pto;
 }
 
-/* TLP_send_probe(): new data if there is some and the peer's window takes it, else the last
- * segment again. output.c sends it, tcp_tlp_sent() notes it. */
+/* TLP_send_probe() has sent new data, or the last segment again. */
 void
-tcp_tlp_begin(struct tp_tcp_env *env, struct tp_tcp_conn *c)
+tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool again)
 {
-	struct tp_tcp_rec *tail = c->tx_tail;
-	uint32_t room = c->snd_una + c->snd_wnd - c->snd_nxt;
-	uint32_t want = RTE_MIN(tcp_unsent(c), c->snd_mss);
-
-	c->flags |= TP_TCP_F_TLP_NOW;
-	c->flags &= ~TP_TCP_F_TLP_RETRANS;
-	if (want > 0 && room <= c->snd_wnd && want <= room)
-		return;
-	c->flags |= TP_TCP_F_TLP_RETRANS;
-	/* Without a record to split off, it is more than one segment. */
-	if (tcp_rec_bytes(tail) > c->snd_mss)
-		tcp_txq_split(env, c, tail, tail->len - c->snd_mss);
-}
-
-void
-tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c)
-{
-	c->flags &= ~TP_TCP_F_TLP_NOW;
+	c->flags &= ~(TP_TCP_F_TLP_NOW | TP_TCP_F_TLP_RETRANS);
+	c->flags |= again ? TP_TCP_F_TLP_RETRANS : 0;
 	c->tlp_out = true;
 	c->tlp_end_seq = c->snd_nxt;
 	tcp_count(env, TP_TCP_M_LOSS_PROBES);

@@ -179,9 +179,7 @@ set_cc(struct tp_tcp_conn *c, uint64_t value)
 {
 	if (value >= TP_TCP_NB_CC)
 		return -EINVAL;
-	if (c->cc != value)
-		c->cubic = (struct tp_tcp_cubic){ 0 };
-	c->cc = value;
+	tcp_cc_switch(c, value);
 	return 0;
 }
 
