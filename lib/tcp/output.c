@@ -448,6 +448,38 @@ sent_fin(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 		tcp_set_state(env, c, TP_TCP_LAST_ACK);
 }
 
+/* RFC 4821 7: one segment that is larger than the path is known to take. */
+static struct rte_mbuf *
+send_mtu_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
+{
+	struct tp_tcp_rec at, *rec;
+	struct rte_mbuf *m;
+	uint16_t wnd;
+
+	at.len = tcp_pmtu_probe(c, now);
+	if (at.len == 0)
+		return NULL;
+	at.seq = c->snd_nxt;
+	at.data = c->snd_cur;
+	at.off = c->snd_cur_off;
+	wnd = wire_window(env, c);
+	m = make_data(env, c, &at, 0, wnd, now);
+	if (m == NULL)
+		return NULL;
+	rec = tcp_txq_append(env, c, at.len, 0, now);
+	if (rec == NULL) {
+		rte_pktmbuf_free(m);
+		return NULL;
+	}
+	m->ol_flags &= ~RTE_MBUF_F_TX_TCP_SEG;
+	m->tso_segsz = 0;
+	rec->flags |= TP_TCP_REC_PROBE;
+	acked(c, wnd);
+	count_sent(env, c, 1);
+	tcp_sent(env, c, rec, now);
+	return m;
+}
+
 static struct rte_mbuf *
 send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now)
 {
@@ -498,12 +530,6 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 	return m;
 }
 
-static inline uint32_t
-rec_bytes(const struct tp_tcp_rec *rec)
-{
-	return rec->len - (rec->tcp_flags & TP_TCP_FIN ? 1 : 0);
-}
-
 /* The part of rec that may go again now: all, its beginning, or, as a tail loss probe, its last
  * segment. NULL: none.
  */
@@ -511,7 +537,7 @@ static struct tp_tcp_rec *
 part_to_repeat(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, bool probe,
                 uint64_t now)
 {
-	uint32_t quota = probe ? c->snd_mss : tcp_send_quota(c, now), len = rec_bytes(rec), max;
+	uint32_t quota = probe ? c->snd_mss : tcp_send_quota(c, now), len = tcp_rec_bytes(rec), max;
 
 	if (quota == 0)
 		return NULL;
@@ -537,7 +563,7 @@ send_again(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t n
 	if (rec == NULL)
 		return NULL;
 	at = *rec;
-	at.len = rec_bytes(rec);
+	at.len = tcp_rec_bytes(rec);
 	flags = (rec->tcp_flags & TP_TCP_FIN) | (rec->next == NULL ? TP_TCP_PSH : 0);
 	wnd = wire_window(env, c);
 	m = make_data(env, c, &at, flags, wnd, now);
@@ -603,6 +629,8 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 		m = send_loss_probe(env, c, now);
 	if (m == NULL && c->tx_head != NULL)
 		m = send_again(env, c, false, now);
+	if (m == NULL && unlikely(c->flags & TP_TCP_F_MTU_PROBING))
+		m = send_mtu_probe(env, c, now);
 	if (m == NULL)
 		m = send_new(env, c, false, now);
 	if (m == NULL && (c->flags & TP_TCP_F_PROBE_NOW))

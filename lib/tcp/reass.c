@@ -15,12 +15,6 @@ rec_end(const struct tp_tcp_rec *rec)
 	return rec->seq + rec->len;
 }
 
-static inline uint32_t
-rec_bytes(const struct tp_tcp_rec *rec)
-{
-	return rec->len - (rec->tcp_flags & TP_TCP_FIN ? 1 : 0);
-}
-
 /* ---- in order --------------------------------------------------------------- */
 
 static inline void
@@ -70,7 +64,7 @@ static void
 drop_block(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec)
 {
 	unlink_block(c, rec);
-	env->held_bytes -= rec_bytes(rec);
+	env->held_bytes -= tcp_rec_bytes(rec);
 	rte_pktmbuf_free(rec->data);
 	rte_mempool_put(env->recs, rec);
 }
@@ -360,7 +354,7 @@ join_blocks(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 
 	while ((rec = c->ooo_head) != NULL && tp_seq_leq(rec->seq, c->rcv_nxt)) {
 		have = c->rcv_nxt - rec->seq;
-		if (have > rec_bytes(rec) || (c->flags & TP_TCP_F_FIN_RCVD)) {
+		if (have > tcp_rec_bytes(rec) || (c->flags & TP_TCP_F_FIN_RCVD)) {
 			drop_block(env, c, rec);
 			continue;
 		}
@@ -370,7 +364,7 @@ join_blocks(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 		env->held_bytes -= have;
 		rec->data = tcp_chain_skip(rec->data, have);
 		if (rec->data != NULL)
-			append(c, rec->data, rec->data_tail, rec_bytes(rec) - have);
+			append(c, rec->data, rec->data_tail, tcp_rec_bytes(rec) - have);
 		if (rec->tcp_flags & TP_TCP_FIN)
 			fin_received(c);
 		rte_mempool_put(env->recs, rec);
