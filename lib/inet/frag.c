@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 
 #include <rte_ip_frag.h>
-#include <rte_jhash.h>
 #include <rte_malloc.h>
 
 #include "inet_int.h"

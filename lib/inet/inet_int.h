@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include <rte_ip.h>
+#include <rte_jhash.h>
 
 #include "tp_inet.h"
 #include "tp_wheel.h"
@@ -214,6 +215,16 @@ inet_view(const struct tp_inet *inet)
 {
 	return atomic_load_explicit(
 	                &((struct tp_inet *)(uintptr_t)inet)->view, memory_order_acquire);
+}
+
+/* Keyed: nobody outside can choose who collides. @param shift of the seed: another hash */
+static inline uint32_t
+inet_hash(const struct tp_inet *inet, const uint8_t addr[TP_INET_LEN], unsigned int shift)
+{
+	uint32_t key[TP_INET_LEN / 4];
+
+	memcpy(key, addr, sizeof(key));
+	return rte_jhash_32b(key, RTE_DIM(key), (uint32_t)(inet->conf.seed >> shift));
 }
 
 /* inet.c */

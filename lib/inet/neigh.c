@@ -6,8 +6,6 @@
  * for each entry, as its states exclude each other.
  */
 
-#include <netinet/icmp6.h>
-
 #include <rte_arp.h>
 
 #include "inet_int.h"
@@ -186,12 +184,14 @@ make_unicast(struct rte_mbuf *ns, bool tagged, const struct rte_ether_addr *mac,
 {
 	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(ns, struct rte_ether_hdr *);
 	struct rte_ipv6_hdr *ip = RTE_PTR_ADD(eth + 1, tagged ? sizeof(struct rte_vlan_hdr) : 0);
-	struct icmp6_hdr *icmp = (struct icmp6_hdr *)(ip + 1);
+	uint8_t *icmp = (uint8_t *)(ip + 1);
+	uint16_t sum = 0;
 
 	eth->dst_addr = *mac;
 	memcpy(ip->dst_addr, addr, TP_INET_LEN);
-	icmp->icmp6_cksum = 0;
-	icmp->icmp6_cksum = rte_ipv6_udptcp_cksum(ip, icmp);
+	memcpy(icmp + 2, &sum, sizeof(sum));
+	sum = rte_ipv6_udptcp_cksum(ip, icmp);
+	memcpy(icmp + 2, &sum, sizeof(sum));
 }
 
 static struct rte_mbuf *

@@ -7,8 +7,6 @@
  * address changes only while its word says FREE, and its generation is another one afterwards.
  */
 
-#include <rte_jhash.h>
-
 #include "inet_int.h"
 
 #define NB_WAYS 8
@@ -18,10 +16,7 @@
 static uint32_t
 first_way(const struct tp_inet *inet, const uint8_t addr[TP_INET_LEN])
 {
-	uint32_t hash = rte_jhash(addr, TP_INET_LEN,
-	                (uint32_t)inet->conf.seed ^ (uint32_t)(inet->conf.seed >> 32));
-
-	return hash % (inet->conf.nb_neighs / NB_WAYS) * NB_WAYS;
+	return inet_hash(inet, addr, 0) % (inet->conf.nb_neighs / NB_WAYS) * NB_WAYS;
 }
 
 static bool

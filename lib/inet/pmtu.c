@@ -6,8 +6,6 @@
  * one to learn something wins, and what is lost is learned again.
  */
 
-#include <rte_jhash.h>
-
 #include "inet_int.h"
 
 #define KEEP_S 600
@@ -18,7 +16,7 @@
 static uint32_t
 tag_of(const struct tp_inet *inet, const uint8_t raddr[TP_INET_LEN])
 {
-	return rte_jhash(raddr, TP_INET_LEN, (uint32_t)(inet->conf.seed >> 16)) | 1;
+	return inet_hash(inet, raddr, 16) | 1;
 }
 
 uint16_t

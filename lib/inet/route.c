@@ -40,11 +40,12 @@ create_fibs(struct tp_inet *inet, struct inet_view *v)
 		.type = RTE_FIB6_DUMMY, .default_nh = NO_ROUTE, .max_routes = TP_INET_MAX_ROUTES
 	};
 	static _Atomic uint32_t nb_fibs; /* names must differ in the whole process */
+	uint32_t nb = atomic_fetch_add_explicit(&nb_fibs, 1, memory_order_relaxed);
 	char name[24];
 
-	snprintf(name, sizeof(name), "tp_inet_%u",
-	                atomic_fetch_add_explicit(&nb_fibs, 1, memory_order_relaxed));
+	snprintf(name, sizeof(name), "tp_inet4_%u", nb);
 	v->fib4 = rte_fib_create(name, inet->conf.socket_id, &conf4);
+	snprintf(name, sizeof(name), "tp_inet6_%u", nb);
 	v->fib6 = rte_fib6_create(name, inet->conf.socket_id, &conf6);
 	return v->fib4 == NULL || v->fib6 == NULL ? -ENOMEM : 0;
 }
