@@ -35,6 +35,7 @@ struct snap_member {
 /** The team at one instant between two steps of control. */
 struct snap {
 	uint64_t now;
+	bool unpublished; /**< the engine decided what no distribution says yet */
 	bool running, carrier, has_host, promisc, allmulti, mtu_set, vlan_filter_on;
 	uint8_t primary; /**< member or TP_MEMBER_NONE */
 	uint8_t idle;    /**< of control's lcore */

@@ -39,6 +39,7 @@ copy_control(struct control *c, void *arg)
 	struct snap *s = arg;
 
 	s->now = tp_clock_now();
+	s->unpublished = c->dist_dirty || (c->team.pending & TP_TEAM_ACT_DIST) != 0;
 	s->running = c->running;
 	s->carrier = c->team.carrier;
 	s->has_host = c->has_host;

@@ -151,6 +151,7 @@ show_bucket(struct daemon *d, const char *arg, struct error_text *err)
 	struct snap *s = snap_take(d);
 	json_t *members = json_array(), *json;
 	struct bucket_sums sum;
+	bool settled;
 	uint32_t nb;
 
 	(void)arg;
@@ -168,11 +169,12 @@ show_bucket(struct daemon *d, const char *arg, struct error_text *err)
 		                                         (json_int_t)sum.bytes[i], "share_percent",
 		                                         percent(sum.bytes[i], sum.all_bytes)));
 	}
-	json = json_pack("{s:I s:I s:I s:I s:I s:I s:o}", "buckets", (json_int_t)nb, "unassigned",
-	                (json_int_t)sum.nb[TP_MAX_MEMBERS], "lazy", (json_int_t)s->host.nb_lazy,
-	                "stash", (json_int_t)s->host.nb_stash, "published",
-	                (json_int_t)s->host.published, "applied", (json_int_t)s->host.version,
-	                "members", members);
+	settled = !s->unpublished && s->host.version == s->host.published && s->host.nb_lazy == 0;
+	json = json_pack("{s:I s:I s:I s:I s:I s:I s:b s:o}", "buckets", (json_int_t)nb,
+	                "unassigned", (json_int_t)sum.nb[TP_MAX_MEMBERS], "lazy",
+	                (json_int_t)s->host.nb_lazy, "stash", (json_int_t)s->host.nb_stash,
+	                "published", (json_int_t)s->host.published, "applied",
+	                (json_int_t)s->host.version, "settled", settled, "members", members);
 	free(s);
 	return json;
 }
