@@ -82,6 +82,9 @@ class ByTestpmd(Pcap):
         return read_pcap(self.out)
 
 
+SO_RCVBUFFORCE = 33  # Python has no name for it
+
+
 class RawSocket:
     """Sends and keeps the frames of one interface, in a namespace."""
 
@@ -102,7 +105,7 @@ class RawSocket:
             if libc.setns(ns.fileno(), 0x40000000) != 0:
                 raise OSError(ctypes.get_errno(), "setns")
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        raw.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
         raw.bind((interface, 0))
         raw.settimeout(0.1)
         self.socket = raw
