@@ -115,6 +115,8 @@ struct daemon;
 int port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text *err);
 /** Log what makes the kernel behind a member's port a second host. */
 void port_warn_kernel(const struct port *p);
+/** Give it back its MAC, MTU and promiscuity. */
+void port_restore(const struct port *p);
 /** Stop, restore MAC, MTU and promiscuity; close if close_dev. Idempotent. */
 void port_close(struct port *p, bool close_dev);
 /** Give the port the team's MAC, or make it promiscuous where it refuses. */
@@ -263,8 +265,11 @@ void control_event(struct control *c, uint64_t now, const char *fmt, ...) __rte_
  */
 int op_start(struct daemon *d, struct error_text *err);
 int op_stop(struct daemon *d, struct error_text *err);
-/** End all workers, restore and close all ports. After control's loop has ended. */
-void op_close_all(struct daemon *d);
+/** End all workers, restore and close all ports. After control's loop has ended.
+ * @return 0, or -EBUSY after a line on stderr: a lcore does not end, so ports are only restored, and
+ * nothing may be freed
+ */
+int op_close_all(struct daemon *d);
 int op_set_conf(struct daemon *d, const struct tp_team_conf *conf, struct error_text *err);
 int op_set_member(struct daemon *d, uint8_t member, const struct tp_member_conf *conf,
                 struct error_text *err);

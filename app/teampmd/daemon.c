@@ -5,7 +5,9 @@
 /* Set-up and tear-down: pools, fabric, host port, members, in this order and back. */
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -241,7 +243,11 @@ daemon_fini(struct daemon *d)
 {
 	if (d->control.daemon != NULL) {
 		print_counters(&d->control);
-		op_close_all(d);
+		if (op_close_all(d) != 0) {
+			/* Whatever is freed now that lcore may still use. */
+			fflush(NULL);
+			_exit(EXIT_FAILURE);
+		}
 		control_fini(&d->control);
 	}
 	tp_host_free(d->host);

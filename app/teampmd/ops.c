@@ -13,8 +13,12 @@
 #include "control_int.h"
 #include "ops_int.h"
 
-/* An operation waits this long for lcores to acknowledge, then says so. */
-#define OP_TIMEOUT_NS (2 * TP_NS_PER_S)
+/* An operation waits this long for lcores to acknowledge, then says so. One that hangs is fenced long
+ * before; this is for those that the kernel lets wait for a CPU, which may take it seconds.
+ */
+#define OP_TIMEOUT_NS (10 * TP_NS_PER_S)
+/* `stop` waits this long for ports that take nothing; what is left then is dropped and counted. */
+#define DRAIN_TIMEOUT_NS (2 * TP_NS_PER_S)
 #define OP_POLL_US 200
 
 int
@@ -24,10 +28,10 @@ op_fail(struct error_text *err, int rc, const char *what)
 	return rc;
 }
 
-int
-op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
+static int
+wait_until(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg,
+                uint64_t deadline)
 {
-	uint64_t deadline = tp_clock_now() + OP_TIMEOUT_NS;
 
 	while (!control_call(&d->control, done, arg)) {
 		if (tp_clock_now() > deadline)
@@ -40,6 +44,12 @@ op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
 			usleep(OP_POLL_US);
 	}
 	return 0;
+}
+
+int
+op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
+{
+	return wait_until(d, done, arg, tp_clock_now() + OP_TIMEOUT_NS);
 }
 
 /* ---- start and stop ----------------------------------------------------------- */
@@ -135,17 +145,19 @@ int
 op_stop(struct daemon *d, struct error_text *err)
 {
 	bool on = false;
+	int rc;
 
 	if (!d->control.running) {
 		snprintf(err->text, sizeof(err->text), "already stopped");
 		return -EALREADY;
 	}
 	control_call(&d->control, enable_all, &on);
-	op_wait(d, is_drained, NULL);
+	wait_until(d, is_drained, NULL, tp_clock_now() + DRAIN_TIMEOUT_NS);
 	control_call(&d->control, rest, NULL);
-	if (op_wait(d, all_halted, NULL) == 0)
-		control_call(&d->control, purge_all, NULL);
-	return 0;
+	rc = op_wait(d, all_halted, NULL);
+	if (rc == 0)
+		return control_call(&d->control, purge_all, NULL);
+	return op_fail(err, rc, "a lcore did not let go of its port");
 }
 
 /* ---- quiesce one port --------------------------------------------------------- */
@@ -194,6 +206,16 @@ is_halted(struct control *c, void *arg)
 	return control_halted(&c->slot[((struct quiesce *)arg)->member]);
 }
 
+static int
+late(struct daemon *d, uint8_t member, struct error_text *err)
+{
+	snprintf(err->text, sizeof(err->text),
+	                "port %u: its lcore did not let go of it within %u s",
+	                d->control.slot[member].port.port_id,
+	                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_S));
+	return -ETIMEDOUT;
+}
+
 int
 op_quiesce(struct daemon *d, uint8_t member, struct error_text *err)
 {
@@ -207,10 +229,7 @@ op_quiesce(struct daemon *d, uint8_t member, struct error_text *err)
 		rc = op_wait(d, is_halted, &q);
 	}
 	if (rc != 0) {
-		snprintf(err->text, sizeof(err->text),
-		                "port %u: its lcore did not let go of it within %u ms",
-		                d->control.slot[member].port.port_id,
-		                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_MS));
+		late(d, member, err);
 		op_resume(d, member);
 	}
 	return rc;
@@ -428,7 +447,7 @@ op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err)
 	struct member_change ch = { .member = member, .up = up };
 	struct quiesce q = { .member = member };
 	struct slot *s = &d->control.slot[member];
-	int rc;
+	int rc, drained;
 
 	/* First the port, when it is to come up; last, when it goes, so that it is drained. */
 	if (up) {
@@ -438,7 +457,9 @@ op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err)
 		return control_call(&d->control, force_link, &ch);
 	}
 	control_call(&d->control, force_link, &ch);
-	op_wait(d, left_out, &q);
+	drained = op_wait(d, left_out, &q);
 	rc = rte_eth_dev_set_link_down(s->port.port_id);
-	return rc == 0 || rc == -ENOTSUP ? 0 : op_fail(err, rc, "link-down");
+	if (rc != 0 && rc != -ENOTSUP)
+		return op_fail(err, rc, "link-down");
+	return drained == 0 ? 0 : late(d, member, err);
 }

@@ -363,28 +363,43 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 
 /* ---- the end ----------------------------------------------------------------------- */
 
-#define END_TIMEOUT_MS 1000
+#define END_TIMEOUT_MS 10000
 
-/* A lcore that does not end is left behind: the process is about to go. */
-static void
-end_worker(struct daemon *d, struct slot *s)
+/* @return false if a lcore does not end: its port, and what it shares with others, stay its */
+static bool
+end_workers(struct daemon *d)
 {
-	atomic_store(&s->worker->run, false);
-	for (unsigned int ms = 0; ms < END_TIMEOUT_MS && !worker_gone(&d->control, s); ms++)
-		rte_delay_us_sleep(1000);
-	if (!d->simulated && worker_gone(&d->control, s) && !atomic_load(&s->worker->frozen))
-		rte_eal_wait_lcore(s->worker->lcore_id);
+	unsigned int ms = 0;
+	bool all = true;
+
+	FOREACH_SLOT(&d->control, s)
+		atomic_store(&s->worker->run, false);
+	FOREACH_SLOT(&d->control, s) {
+		for (; ms < END_TIMEOUT_MS && !worker_gone(&d->control, s); ms++)
+			rte_delay_us_sleep(1000);
+		if (!worker_gone(&d->control, s)) {
+			fprintf(stderr, "teampmd: port %u (%s): lcore %u does not end\n",
+			                s->port.port_id, s->port.name, s->worker->lcore_id);
+			all = false;
+		} else if (!d->simulated && !atomic_load(&s->worker->frozen)) {
+			rte_eal_wait_lcore(s->worker->lcore_id);
+		}
+	}
+	return all;
 }
 
-void
+int
 op_close_all(struct daemon *d)
 {
 	struct control *c = &d->control;
 	uint16_t port_id;
 
 	control_hand_over(c, TP_MEMBER_NONE);
-	FOREACH_SLOT(c, s)
-		end_worker(d, s);
+	if (!end_workers(d)) {
+		FOREACH_SLOT(c, s)
+			port_restore(&s->port);
+		return -EBUSY;
+	}
 	FOREACH_SLOT(c, s) {
 		tp_member_purge(s->member);
 		drop_slot(s, true);
@@ -395,4 +410,5 @@ op_close_all(struct daemon *d)
 	/* Ports that left the team still hold buffers, and the pools are about to go. */
 	RTE_ETH_FOREACH_DEV(port_id)
 		rte_eth_dev_close(port_id);
+	return 0;
 }

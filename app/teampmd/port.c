@@ -213,23 +213,31 @@ restore_mtu(const struct port *p)
 }
 
 void
-port_close(struct port *p, bool close_dev)
+port_restore(const struct port *p)
 {
 	struct rte_ether_addr now;
 
+	if (!p->used || p->removed)
+		return;
+	if (p->set_mac_ok && rte_eth_macaddr_get(p->port_id, &now) == 0 &&
+	                !rte_is_same_ether_addr(&now, &p->orig_mac)) {
+		now = p->orig_mac;
+		rte_eth_dev_default_mac_addr_set(p->port_id, &now);
+	}
+	if (p->mtu != p->orig_mtu)
+		restore_mtu(p);
+	if (!p->orig_promisc)
+		rte_eth_promiscuous_disable(p->port_id);
+	if (!p->orig_allmulti)
+		rte_eth_allmulticast_disable(p->port_id);
+}
+
+void
+port_close(struct port *p, bool close_dev)
+{
 	if (!p->used)
 		return;
-	if (!p->removed) {
-		if (p->set_mac_ok && rte_eth_macaddr_get(p->port_id, &now) == 0 &&
-		                !rte_is_same_ether_addr(&now, &p->orig_mac))
-			rte_eth_dev_default_mac_addr_set(p->port_id, &p->orig_mac);
-		if (p->mtu != p->orig_mtu)
-			restore_mtu(p);
-		if (!p->orig_promisc)
-			rte_eth_promiscuous_disable(p->port_id);
-		if (!p->orig_allmulti)
-			rte_eth_allmulticast_disable(p->port_id);
-	}
+	port_restore(p);
 	if (p->started)
 		rte_eth_dev_stop(p->port_id);
 	p->started = false;

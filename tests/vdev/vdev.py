@@ -21,13 +21,15 @@ from pathlib import Path
 import harness
 import rows_bonding
 import rows_config
+import rows_lcores
 import rows_limits
 import rows_matrix
 import rows_offload
 import rows_ports
 import sides
 
-MODULES = [rows_ports, rows_matrix, rows_bonding, rows_config, rows_offload, rows_limits]
+MODULES = [rows_ports, rows_matrix, rows_bonding, rows_config, rows_offload, rows_limits,
+           rows_lcores]
 JOBS = int(os.environ.get("TP_VDEV_JOBS", "3"))
 
 
