@@ -483,7 +483,7 @@ send_mtu_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 static struct rte_mbuf *
 send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now)
 {
-	uint32_t unsent = tcp_unsent(c), len;
+	uint32_t unsent = tcp_unsent(c), len, probe;
 	bool fin = fin_waits(c);
 	struct tp_tcp_rec at, *rec;
 	uint8_t flags = 0;
@@ -494,7 +494,8 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 		return NULL;
 	if (c->snd_una == c->snd_nxt)
 		tcp_cc_idle_restart(env, c, now);
-	len = sendable(env, c, unsent, force, now);
+	probe = force ? 0 : tcp_pmtu_probe(c, now);
+	len = probe > 0 ? probe : sendable(env, c, unsent, force, now);
 	/* FIN has a number of its own, which must be in the window, too. */
 	fin = fin && len == unsent && usable_window(c) > len;
 	if (len == 0 && !fin)
@@ -520,12 +521,18 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 	}
 	if (len > 0 && (c->flags & TP_TCP_F_ECN))
 		m->hash.usr = ECT0;
+	if (probe > 0) {
+		/* One packet, larger than any before (RFC 4821 7.3). */
+		m->ol_flags &= ~RTE_MBUF_F_TX_TCP_SEG;
+		m->tso_segsz = 0;
+		rec->flags |= TP_TCP_REC_PROBE;
+	}
 	if (flags & TP_TCP_CWR)
 		c->flags &= ~TP_TCP_F_CWR_SEND;
 	if (fin)
 		sent_fin(env, c);
 	acked(c, wnd);
-	count_sent(env, c, nb_segments(c, len));
+	count_sent(env, c, probe > 0 ? 1 : nb_segments(c, len));
 	tcp_sent(env, c, rec, now);
 	return m;
 }
