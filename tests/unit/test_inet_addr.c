@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* The team's addresses: claiming, announcing, defending, answering. */
+
+#include "test_inet.h"
+
+#define NEW4 A4(10, 0, 0, 7)
+#define NEW6 A6(7)
+
+static const uint8_t zero16[16];
+
+static struct tp_inet_addr_info
+addr_info(const uint8_t *addr)
+{
+	struct tp_inet_addr_info info[TP_INET_MAX_ADDRS];
+	uint32_t nb = tp_inet_addrs(inet, info, RTE_DIM(info));
+
+	for (uint32_t i = 0; i < nb; i++)
+		if (memcmp(info[i].addr, addr, 16) == 0)
+			return info[i];
+	fail_msg("no such address");
+	return info[0];
+}
+
+#define assert_addr(addr, state_)                                                                  \
+	assert_string_equal(tp_inet_addr_state_name(addr_info(addr).state),                        \
+	                tp_inet_addr_state_name(TP_INET_##state_))
+
+static void
+start_with_dad(void)
+{
+	conf.dad_probes = 3;
+	inet = tp_inet_create(&conf, now);
+	assert_non_null(inet);
+	start_worker();
+}
+
+/* ---- claiming ------------------------------------------------------------------------ */
+
+/* RFC 5227 1.1: three probes within 1 s and 1 to 2 s apart, 2 s of waiting, two announcements. */
+static void
+test_dad_v4(void **state)
+{
+	uint64_t begin = now;
+	const struct rte_arp_hdr *a;
+
+	(void)state;
+	start_with_dad();
+	assert_int_equal(tp_inet_addr_add(inet, NEW4, 24, now), 0);
+	assert_addr(NEW4, TENTATIVE);
+	assert_true(tp_inet_is_configured(inet, NEW4));
+	assert_false(tp_inet_is_local(inet, NEW4));
+	run_until(begin + 1001 * MS);
+	assert_int_equal(take(), 1);
+	assert_int_equal(out[0].member, TP_MEMBER_NONE);
+	a = arp_of(out[0].m);
+	assert_int_equal(a->arp_opcode, RTE_BE16(RTE_ARP_OP_REQUEST));
+	assert_int_equal(a->arp_data.arp_sip, 0);
+	assert_int_equal(a->arp_data.arp_tip, IP4(10, 0, 0, 7));
+	assert_true(rte_is_zero_ether_addr(&a->arp_data.arp_tha));
+	run_until(begin + 3900 * MS);
+	assert_addr(NEW4, TENTATIVE);
+	run_until(begin + 7010 * MS);
+	assert_int_equal(take(), 3);
+	assert_addr(NEW4, PREFERRED);
+	assert_true(tp_inet_is_local(inet, NEW4));
+	a = arp_of(out[2].m);
+	assert_int_equal(out[2].member, TP_INET_MEMBER_ALL);
+	assert_int_equal(a->arp_data.arp_sip, IP4(10, 0, 0, 7));
+	assert_int_equal(a->arp_data.arp_tip, IP4(10, 0, 0, 7));
+	run_until(begin + 60 * SEC);
+	assert_int_equal(take(), 1);
+	assert_int_equal(tp_inet_next(inet), TP_NEVER);
+}
+
+/* RFC 4862 5.4: one NS from ::, then a second. */
+static void
+test_dad_v6(void **state)
+{
+	uint64_t begin = now;
+
+	(void)state;
+	start_with_dad();
+	assert_int_equal(tp_inet_addr_add(inet, NEW6, 64, now), 0);
+	run_until(begin + 1001 * MS);
+	assert_int_equal(take(), 1);
+	assert_int_equal(icmp6_of(out[0].m)[0], 135);
+	assert_memory_equal(icmp6_of(out[0].m) - 32, zero16, 16);
+	assert_memory_equal(icmp6_of(out[0].m) + 8, NEW6, 16);
+	run_until(begin + 2010 * MS);
+	assert_addr(NEW6, PREFERRED);
+	run_until(begin + 60 * SEC);
+	assert_int_equal(take(), 2);
+	assert_int_equal(icmp6_of(out[0].m)[0], 136);
+	assert_int_equal(icmp6_of(out[0].m)[4], 0x20);
+}
+
+static void
+test_conflict_v4(void **state)
+{
+	uint64_t begin = now;
+
+	(void)state;
+	start_with_dad();
+	tp_inet_addr_add(inet, NEW4, 24, now);
+	run_until(begin + 1500 * MS);
+	hear(arp(RTE_ARP_OP_REPLY, &mac_2, IP4(10, 0, 0, 7), IP4(0, 0, 0, 0)));
+	assert_addr(NEW4, DUPLICATE);
+	assert_int_equal(addr_info(NEW4).nb_conflicts, 1);
+	assert_mac(addr_info(NEW4).rival.addr_bytes, &mac_2);
+	run_until(begin + 60 * SEC);
+	assert_false(tp_inet_is_local(inet, NEW4));
+	/* It is tried again after a minute (RATE_LIMIT_INTERVAL). */
+	run_until(begin + 70 * SEC);
+	assert_addr(NEW4, PREFERRED);
+}
+
+/* RFC 5227 2.1.1: another one that probes for it at the same time is a conflict, too. */
+static void
+test_conflict_of_probes(void **state)
+{
+	(void)state;
+	start_with_dad();
+	tp_inet_addr_add(inet, NEW4, 24, now);
+	tp_inet_addr_add(inet, NEW6, 64, now);
+	/* Our own, come back. */
+	hear(tp_pkt_build_arp(test_pool(), RTE_ARP_OP_REQUEST, 0, &bcast, &our_mac, 0, &mac_2,
+	                IP4(10, 0, 0, 7)));
+	hear(tp_pkt_build_ns(test_pool(), 0, &our_mac, zero16, NEW6));
+	assert_addr(NEW4, TENTATIVE);
+	assert_addr(NEW6, TENTATIVE);
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, 0, IP4(10, 0, 0, 7)));
+	hear(tp_pkt_build_ns(test_pool(), 0, &mac_2, zero16, NEW6));
+	assert_addr(NEW4, DUPLICATE);
+	assert_addr(NEW6, DUPLICATE);
+	assert_int_equal(mib(TP_INET_M_DAD_CONFLICT), 2);
+}
+
+static void
+test_conflict_v6(void **state)
+{
+	(void)state;
+	start_with_dad();
+	tp_inet_addr_add(inet, NEW6, 64, now);
+	hear(tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, NEW6,
+	                (const uint8_t[16]){ 0xff, 2, [15] = 1 }, NEW6, 0x20));
+	assert_addr(NEW6, DUPLICATE);
+}
+
+/* RFC 5227 2.4 (c): it stays ours; claims are answered once in ten seconds. */
+static void
+test_defence(void **state)
+{
+	(void)state;
+	start();
+	for (int i = 0; i < 5; i++)
+		hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 1), IP4(10, 0, 0, 1)));
+	assert_int_equal(take(), 1);
+	assert_int_equal(out[0].member, TP_INET_MEMBER_ALL);
+	assert_true(tp_inet_is_local(inet, OURS4));
+	assert_int_equal(addr_info(OURS4).nb_conflicts, 5);
+	run_until(now + 11 * SEC);
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 1), IP4(10, 0, 0, 1)));
+	hear(tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, OURS6,
+	                (const uint8_t[16]){ 0xff, 2, [15] = 1 }, OURS6, 0x20));
+	assert_int_equal(take(), 2);
+	/* Nobody became a neighbour by it. */
+	assert_neigh(OURS4, FREE);
+	assert_neigh(OURS6, FREE);
+}
+
+/* ---- answering ------------------------------------------------------------------------- */
+
+static void
+test_answer_arp(void **state)
+{
+	const struct rte_arp_hdr *a;
+
+	(void)state;
+	start();
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 2), IP4(10, 0, 0, 1)));
+	assert_int_equal(take(), 1);
+	assert_int_equal(out[0].member, MEMBER);
+	assert_mac(&eth_of(out[0].m)->dst_addr, &mac_2);
+	a = arp_of(out[0].m);
+	assert_int_equal(a->arp_opcode, RTE_BE16(RTE_ARP_OP_REPLY));
+	assert_mac(&a->arp_data.arp_sha, &our_mac);
+	assert_int_equal(a->arp_data.arp_sip, IP4(10, 0, 0, 1));
+	assert_int_equal(a->arp_data.arp_tip, IP4(10, 0, 0, 2));
+	/* A probe for it, as well; not what others have. */
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_3, 0, IP4(10, 0, 0, 1)));
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_3, IP4(10, 0, 0, 3), IP4(10, 0, 0, 4)));
+	assert_int_equal(take(), 1);
+	assert_int_equal(arp_of(out[0].m)->arp_data.arp_tip, 0);
+	assert_neigh(A4(10, 0, 0, 3), FREE);
+}
+
+static void
+test_answer_ns(void **state)
+{
+	(void)state;
+	start();
+	hear(tp_pkt_build_ns(test_pool(), 0, &mac_2, A6(2), OURS6));
+	assert_int_equal(take(), 1);
+	assert_int_equal(out[0].member, MEMBER);
+	assert_mac(&eth_of(out[0].m)->dst_addr, &mac_2);
+	assert_int_equal(icmp6_of(out[0].m)[0], 136);
+	assert_int_equal(icmp6_of(out[0].m)[4], 0x60);
+	assert_memory_equal(icmp6_of(out[0].m) - 16, A6(2), 16);
+	assert_neigh(A6(2), STALE);
+	/* To all nodes, not solicited, for who has no address yet (RFC 4861 7.2.4). */
+	hear(tp_pkt_build_ns(test_pool(), 0, &mac_3, zero16, OURS6));
+	assert_int_equal(take(), 1);
+	assert_int_equal(eth_of(out[0].m)->dst_addr.addr_bytes[0], 0x33);
+	assert_int_equal(icmp6_of(out[0].m)[4], 0x20);
+	assert_true(tp_inet_is_local(inet, OURS6));
+}
+
+static void
+test_tentative_is_not_answered(void **state)
+{
+	(void)state;
+	start_with_dad();
+	tp_inet_addr_add(inet, NEW4, 24, now);
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 2), IP4(10, 0, 0, 7)));
+	assert_int_equal(take(), 0);
+}
+
+/* --neigh host: the host answers, probes and defends. */
+static void
+test_host_answers(void **state)
+{
+	(void)state;
+	conf.answer = false;
+	conf.dad_probes = 3;
+	start();
+	assert_true(tp_inet_is_local(inet, OURS4));
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 2), IP4(10, 0, 0, 1)));
+	hear(tp_pkt_build_ns(test_pool(), 0, &mac_2, A6(2), OURS6));
+	hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 1), IP4(10, 0, 0, 1)));
+	assert_int_equal(take(), 0);
+	assert_int_equal(mib(TP_INET_M_DAD_CONFLICT), 0);
+}
+
+/* ---- the set ----------------------------------------------------------------------------- */
+
+static void
+test_add_del(void **state)
+{
+	uint32_t version;
+
+	(void)state;
+	start();
+	version = tp_inet_version(inet);
+	assert_int_equal(tp_inet_addr_add(inet, OURS4, 24, now), -EEXIST);
+	assert_int_equal(tp_inet_addr_add(inet, NEW4, 0, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, NEW4, 33, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, NEW6, 129, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, A4(224, 0, 0, 1), 24, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, A4(127, 0, 0, 1), 8, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, zero16, 64, now), -EINVAL);
+	assert_int_equal(tp_inet_addr_add(inet, (const uint8_t[16]){ 0xff, 2, [15] = 1 }, 64, now),
+	                -EINVAL);
+	assert_int_equal(tp_inet_version(inet), version);
+	assert_int_equal(tp_inet_addr_add(inet, NEW4, 32, now), 0);
+	assert_int_not_equal(tp_inet_version(inet), version);
+	assert_int_equal(tp_inet_addr_del(inet, NEW4), 0);
+	assert_int_equal(tp_inet_addr_del(inet, NEW4), -ENOENT);
+	assert_false(tp_inet_is_configured(inet, NEW4));
+	run_until(now + 10 * SEC);
+	assert_int_equal(take(), 0);
+}
+
+static void
+test_full(void **state)
+{
+	struct tp_inet_addr_info info[TP_INET_MAX_ADDRS + 1];
+	int rc = 0;
+
+	(void)state;
+	start();
+	for (uint8_t i = 10; i < 60 && rc == 0; i++)
+		rc = tp_inet_addr_add(inet, A4(10, 0, 1, i), 24, now);
+	assert_int_equal(rc, -ENOSPC);
+	assert_int_equal(tp_inet_addrs(inet, info, RTE_DIM(info)), TP_INET_MAX_ADDRS);
+	assert_int_equal(tp_inet_addrs(inet, info, 5), 5);
+}
+
+/* RFC 4291 appendix A; a new MAC makes a new one. */
+static void
+test_link_local(void **state)
+{
+	const uint8_t first[16] = { 0xfe, 0x80, [11] = 0xff, [12] = 0xfe, [15] = 1 };
+	const uint8_t second[16] = { 0xfe, 0x80, [11] = 0xff, [12] = 0xfe, [15] = 3 };
+	struct tp_inet_dst dst = { 0 };
+
+	(void)state;
+	conf.link_local = true;
+	start();
+	assert_true(tp_inet_is_local(inet, first));
+	assert_true(addr_info(first).link_local);
+	assert_int_equal(addr_info(first).prefix_len, 64);
+	assert_int_equal(tp_inet_set_mac(inet, &mac_3, now), 0);
+	assert_true(tp_inet_is_local(inet, second));
+	assert_false(tp_inet_is_configured(inet, first));
+	assert_int_equal(tp_inet_set_mac(inet, &mac_3, now), 0);
+	assert_int_equal(tp_inet_set_mac(inet, &bcast, now), -EINVAL);
+	run_until(now + 5 * SEC);
+	take();
+	/* Questions come from the new MAC. */
+	push(&dst, A4(10, 0, 0, 2));
+	assert_int_equal(take(), 1);
+	assert_mac(&arp_of(out[0].m)->arp_data.arp_sha, &mac_3);
+}
+
+static void
+test_bad_conf(void **state)
+{
+	(void)state;
+	conf.nb_neighs = 100;
+	assert_null(tp_inet_create(&conf, now));
+	assert_int_equal(rte_errno, EINVAL);
+	conf.nb_neighs = 64;
+	conf.mtu = 500;
+	assert_null(tp_inet_create(&conf, now));
+	conf.mtu = 1500;
+	conf.pool = NULL;
+	assert_null(tp_inet_create(&conf, now));
+	conf.pool = test_pool();
+	conf.mac = bcast;
+	assert_null(tp_inet_create(&conf, now));
+	conf.mac = our_mac;
+	start();
+}
+
+static void
+test_names(void **state)
+{
+	(void)state;
+	for (int i = 0; i < TP_INET_NB_MIB; i++) {
+		assert_true(strlen(tp_inet_mib_name(i)) > 0);
+		assert_true(strlen(tp_inet_mib_text(i)) > 0);
+	}
+	for (int i = 0; i < TP_INET_NB_NEIGH_STATES; i++)
+		assert_non_null(tp_inet_neigh_state_name(i));
+	for (int i = 0; i < TP_INET_NB_ADDR_STATES; i++)
+		assert_non_null(tp_inet_addr_state_name(i));
+}
+
+/* What nobody takes does not grow. */
+static void
+test_out_is_bounded(void **state)
+{
+	(void)state;
+	start();
+	for (int i = 0; i < 400; i++) {
+		now += 2 * MS;
+		hear(arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 2), IP4(10, 0, 0, 1)));
+	}
+	assert_int_equal(take(), 256);
+	assert_int_equal(mib(TP_INET_M_NO_MBUF), 400 - 256);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		test(test_dad_v4),
+		test(test_dad_v6),
+		test(test_conflict_v4),
+		test(test_conflict_of_probes),
+		test(test_conflict_v6),
+		test(test_defence),
+		test(test_answer_arp),
+		test(test_answer_ns),
+		test(test_tentative_is_not_answered),
+		test(test_host_answers),
+		test(test_add_del),
+		test(test_full),
+		test(test_link_local),
+		test(test_bad_conf),
+		test(test_names),
+		test(test_out_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, inet_group_setup, test_eal_teardown);
+}
