@@ -89,7 +89,7 @@ static inline void
 program_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 uint32_t advanced, uint64_t now)
 {
-	bool second = c->rcv_unacked > 0 || seg->nb_coalesced > 1;
+	bool second = c->rcv_unacked > 0 || seg->nb_coalesced > 1 || advanced == 0;
 
 	c->rcv_unacked += advanced;
 	c->bytes_in += advanced;
@@ -479,7 +479,7 @@ check_text(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg
 		return;
 	}
 	advanced = tcp_reass(env, c, seg);
-	if (advanced == 0 || gap || c->ooo_head != NULL || (c->flags & TP_TCP_F_FIN_RCVD))
+	if (gap || c->ooo_head != NULL || (c->flags & TP_TCP_F_FIN_RCVD))
 		c->flags |= TP_TCP_F_ACK_NOW;
 	program_ack(env, c, seg, advanced, now);
 }

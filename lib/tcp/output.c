@@ -448,38 +448,6 @@ sent_fin(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 		tcp_set_state(env, c, TP_TCP_LAST_ACK);
 }
 
-/* RFC 4821 7: one segment that is larger than the path is known to take. */
-static struct rte_mbuf *
-send_mtu_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
-{
-	struct tp_tcp_rec at, *rec;
-	struct rte_mbuf *m;
-	uint16_t wnd;
-
-	at.len = tcp_pmtu_probe(c, now);
-	if (at.len == 0)
-		return NULL;
-	at.seq = c->snd_nxt;
-	at.data = c->snd_cur;
-	at.off = c->snd_cur_off;
-	wnd = wire_window(env, c);
-	m = make_data(env, c, &at, 0, wnd, now);
-	if (m == NULL)
-		return NULL;
-	rec = tcp_txq_append(env, c, at.len, 0, now);
-	if (rec == NULL) {
-		rte_pktmbuf_free(m);
-		return NULL;
-	}
-	m->ol_flags &= ~RTE_MBUF_F_TX_TCP_SEG;
-	m->tso_segsz = 0;
-	rec->flags |= TP_TCP_REC_PROBE;
-	acked(c, wnd);
-	count_sent(env, c, 1);
-	tcp_sent(env, c, rec, now);
-	return m;
-}
-
 static struct rte_mbuf *
 send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now)
 {
@@ -494,7 +462,7 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 		return NULL;
 	if (c->snd_una == c->snd_nxt)
 		tcp_cc_idle_restart(env, c, now);
-	probe = force ? 0 : tcp_pmtu_probe(c, now);
+	probe = likely(!(c->flags & TP_TCP_F_MTU_PROBING)) || force ? 0 : tcp_pmtu_probe(c, now);
 	len = probe > 0 ? probe : sendable(env, c, unsent, force, now);
 	/* FIN has a number of its own, which must be in the window, too. */
 	fin = fin && len == unsent && usable_window(c) > len;
@@ -636,8 +604,6 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 		m = send_loss_probe(env, c, now);
 	if (m == NULL && c->tx_head != NULL)
 		m = send_again(env, c, false, now);
-	if (m == NULL && unlikely(c->flags & TP_TCP_F_MTU_PROBING))
-		m = send_mtu_probe(env, c, now);
 	if (m == NULL)
 		m = send_new(env, c, false, now);
 	if (m == NULL && (c->flags & TP_TCP_F_PROBE_NOW))
