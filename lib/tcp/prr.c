@@ -12,16 +12,18 @@ tcp_prr_begin(struct tp_tcp_conn *c, uint32_t flight)
 	c->recover_fs = RTE_MAX(flight, 1u);
 }
 
-/* RFC 6937 3, with the slow start reduction bound. @return sndcnt, bytes, possibly below 0 */
+/* RFC 6937 3, with the slow start reduction bound. The share is rounded up to segments, as in its
+ * examples: less than one would not be sent. @return sndcnt, bytes, possibly below 0 */
 static int64_t
 prr_sndcnt(const struct tp_tcp_conn *c, uint32_t pipe, uint32_t delivered)
 {
 	int64_t limit;
 
 	if (pipe > c->ssthresh) {
-		uint64_t share = (uint64_t)c->prr_delivered * c->ssthresh + c->recover_fs - 1;
+		uint64_t share = (uint64_t)c->prr_delivered * c->ssthresh / c->recover_fs;
 
-		return (int64_t)(share / c->recover_fs) - c->prr_out;
+		limit = (int64_t)share - c->prr_out;
+		return limit > 0 ? (int64_t)RTE_ALIGN_MUL_CEIL(limit, (int64_t)c->snd_mss) : 0;
 	}
 	limit = RTE_MAX((int64_t)c->prr_delivered - c->prr_out, (int64_t)delivered) + c->snd_mss;
 	return RTE_MIN((int64_t)(c->ssthresh - pipe), limit);

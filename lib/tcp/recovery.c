@@ -288,32 +288,34 @@ recovery_end(struct tp_tcp_conn *c)
 	tcp_rack_recovered(c);
 }
 
-static void
+/* @return whether an episode ended */
+static bool
 leave_if_done(struct tp_tcp_conn *c)
 {
 	switch (c->ca) {
 	case TP_TCP_CA_CWR:
 		/* CWR has to reach the peer: the next byte's ACK says so (RFC 3168 6.1.2). */
 		if (tp_seq_leq(c->snd_una, c->recover_point))
-			return;
+			return false;
 		c->cwnd = RTE_MIN(c->cwnd, c->ssthresh);
 		break;
 	case TP_TCP_CA_RECOVERY:
 		if (tp_seq_lt(c->snd_una, c->recover_point))
-			return;
+			return false;
 		c->dupacks = 0;
 		recovery_end(c);
 		break;
 	case TP_TCP_CA_LOSS:
 		if (tp_seq_lt(c->snd_una, c->recover_point))
-			return;
+			return false;
 		tcp_rack_recovered(c);
 		break;
 	default:
-		return;
+		return false;
 	}
 	c->frto = TCP_FRTO_NONE;
 	c->ca = TP_TCP_CA_OPEN;
+	return true;
 }
 
 static void
@@ -352,7 +354,8 @@ newreno_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack)
 			head_lost(env, c, ack);
 		return delivered;
 	}
-	if (!ack->dup || c->tx_head == NULL)
+	/* After a timeout all of them are taken for lost. */
+	if (!ack->dup || c->tx_head == NULL || c->ca == TP_TCP_CA_LOSS)
 		return 0;
 	if (c->dupacks < UINT8_MAX)
 		c->dupacks++;
@@ -425,7 +428,7 @@ disorder(struct tp_tcp_conn *c)
 uint64_t
 tcp_recovery_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now)
 {
-	bool reno = !(c->flags & TP_TCP_F_SACK), first;
+	bool reno = !(c->flags & TP_TCP_F_SACK), first, left;
 	uint32_t delivered = ack->acked + ack->sacked;
 	uint64_t reo = 0;
 
@@ -442,7 +445,7 @@ tcp_recovery_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *
 	}
 	if (may_undo(c, ack))
 		tcp_undo(env, c, now);
-	leave_if_done(c);
+	left = leave_if_done(c);
 	if (c->frto != TCP_FRTO_NONE)
 		frto_ack(env, c, ack, now);
 	if (reno)
@@ -453,6 +456,8 @@ tcp_recovery_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *
 	if (ack->ece)
 		ecn_ack(env, c, ack, now);
 	disorder(c);
-	cwnd_ack(c, ack, delivered, first, now);
+	/* The ACK that ends an episode has set cwnd. */
+	if (!left || c->ca >= TP_TCP_CA_CWR)
+		cwnd_ack(c, ack, delivered, first, now);
 	return reo;
 }

@@ -26,17 +26,20 @@ send_start(struct tcp_fix *f)
 	f->conf.mtu_probing = false;
 	tcp_poke_established(f);
 	f->c.flags |= TP_TCP_F_NODELAY;
+	f->c.snd_wscale = 4;
+	f->c.snd_wnd = f->c.snd_wnd_max = 65535u << 4;
 	tcp_marks_init(&f->c, f->iss);
 	tcp_cc_init(&f->env, &f->c);
 	tcp_rtt_sample(&f->env, &f->c, SEND_RTT, f->now);
 	tcp_rtt_min(&f->c, SEND_RTT, f->now);
+	f->c.sent_ms = tcp_ms(f->now); /* not idle */
 	/* As if the variance had settled. */
 	f->c.rttvar_us = 12500;
 	f->c.rto_us = 300000;
 }
 
-/** Bytes on the wire's scale: the fixture's window of 65535 would end all. */
-#define SEND_ACK(nb, ...) SEG(.ack = S(nb), .wnd = 65535, __VA_ARGS__)
+/** All segments before this one. */
+#define SEND_ACK(nb, ...) SEG(.ack = S(nb), __VA_ARGS__)
 
 static inline void
 send_write(struct tcp_fix *f, uint32_t nb)
