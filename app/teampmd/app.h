@@ -23,6 +23,7 @@
 #include "tp_link.h"
 #include "tp_pkt.h"
 #include "tp_team.h"
+#include "tp_toe.h"
 
 #define APP_NAME_LEN 64
 #define APP_TEXT_LEN 256
@@ -47,6 +48,20 @@ struct ip_prefix {
 };
 #define APP_MAX_IPS 8
 
+/** Who answers ARP and ND for the team's addresses: `--neigh`. */
+enum neigh_policy {
+	NEIGH_AUTO, /**< the host if there is one */
+	NEIGH_TOE,
+	NEIGH_HOST,
+};
+
+/** A service of the offload engine: `--service NAME:PORT`. */
+struct service_option {
+	char name[16];
+	uint16_t port;
+};
+#define APP_MAX_SERVICES 16
+
 /** What the command line said, behind EAL's `--`. Written once by args.c, then read-only. */
 struct options {
 	bool interactive;
@@ -59,7 +74,12 @@ struct options {
 	struct rte_ether_addr mac;
 	struct ip_prefix ip[APP_MAX_IPS]; /**< --ip: announced, and source of probes */
 	uint8_t nb_ips;
-	uint32_t stats_period_s; /**< 0: none */
+	uint8_t neigh; /**< enum neigh_policy */
+	struct service_option service[APP_MAX_SERVICES];
+	uint8_t nb_services;
+	uint32_t max_conns;                   /**< --max-conns */
+	uint16_t toe_port_low, toe_port_high; /**< --toe-ports: of active opens */
+	uint32_t stats_period_s;              /**< 0: none */
 	char cmdline_file[APP_TEXT_LEN];
 	char control_socket[APP_TEXT_LEN];
 	uint16_t nb_rxd, nb_txd;
@@ -145,10 +165,14 @@ int port_find(const char *name);
 struct worker {
 	struct tp_member *member;
 	struct daemon *daemon;
-	_Atomic bool run;    /**< ctl w: leave the loop when false */
-	_Atomic bool active; /**< owner w: the loop is running */
-	_Atomic int tid;     /**< kernel thread id, for the freeze and for its CPU clock */
-	_Atomic bool frozen; /**< set by the freeze handler, which never returns */
+	struct tp_toe_shard *toe;   /**< its connections; NULL: no offload engine */
+	_Atomic uint32_t toe_peers; /**< ctl w: members that may have put packets on its rings */
+	_Atomic uint8_t toe_via; /**< ctl w: member whose port its connections send by, or NONE */
+	bool toe_open;           /**< owner: the member's egress is ours this moment */
+	_Atomic bool run;        /**< ctl w: leave the loop when false */
+	_Atomic bool active;     /**< owner w: the loop is running */
+	_Atomic int tid;         /**< kernel thread id, for the freeze and for its CPU clock */
+	_Atomic bool frozen;     /**< set by the freeze handler, which never returns */
 	unsigned int lcore_id;
 	uint8_t idle; /**< policy decided for this lcore */
 	uint16_t burst;
@@ -166,6 +190,39 @@ void worker_freezable(struct worker *w);
 void control_loop(struct daemon *d);
 /** What `--idle auto` means for a lcore: enum idle_policy. Control, or before it runs. */
 uint8_t idle_decide(const struct daemon *d, unsigned int lcore_id);
+
+/** The offload engine's part of a turn: packets from other members, timers, users, output. */
+unsigned int worker_toe(struct worker *w, uint64_t now);
+/** What a shard asks of its member; arg is struct worker *. */
+extern const struct tp_toe_ops worker_toe_ops;
+
+struct control;
+
+/* ==== the offload engine ================================================= */
+
+/** Held TCP data: so many bytes may be in queues of each member's connections. */
+#define TOE_HELD_BYTES (UINT64_C(64) << 20)
+
+/** Addresses, neighbours and the engine, if the options name an address. Before the members join;
+ * control is there. @return 0 or -errno, err filled
+ */
+int toe_init(struct daemon *d, struct error_text *err);
+/** All workers have ended. */
+void toe_fini(struct daemon *d);
+/** A member joins: its shard, and rings to and from the others. Before its lcore runs. */
+int toe_join(struct daemon *d, struct worker *w, struct error_text *err);
+/** Its lcore runs no more. */
+void toe_leave(struct worker *w);
+/** Neighbours and routes: one turn. Control. @return work done */
+unsigned int toe_control_step(struct control *c, uint64_t now);
+/** A neighbour frame that this member received. Control. @param m borrowed */
+void toe_heard(struct control *c, uint8_t member, const struct rte_mbuf *m, uint64_t now);
+/** The distribution changed: by whose port a member's connections send, and where new ones go.
+ * Control.
+ */
+void toe_distribute(struct control *c);
+/** Start the services that the options name. After toe_init(). @return 0 or -errno, err filled */
+int services_start(struct daemon *d, struct error_text *err);
 
 /* ==== control ============================================================ */
 
@@ -299,6 +356,9 @@ struct daemon {
 	struct worker worker[TP_MAX_MEMBERS];
 	struct tp_fabric *fabric;
 	struct tp_host *host;
+	struct tp_inet *inet; /**< the team as an IP host; NULL: it has no address */
+	struct tp_toe *toe;
+	_Atomic uint8_t toe_map[256]; /**< which member a new connection's hash proposes; ctl w */
 	struct rte_mempool *pool[RTE_MAX_NUMA_NODES];
 	struct rte_mempool *pool_indirect[RTE_MAX_NUMA_NODES];
 	bool pool_shared;          /**< other processes can map the pools' buffers */

@@ -14,6 +14,7 @@
 #include <rte_errno.h>
 
 #include "app.h"
+#include "service.h"
 
 /* Worker lcores that EAL is asked for when the user names none: members may come later too. */
 #define DEFAULT_WORKERS 16
@@ -36,6 +37,10 @@ enum {
 	OPT_RING_SIZE,
 	OPT_IDLE,
 	OPT_NO_START,
+	OPT_NEIGH,
+	OPT_SERVICE,
+	OPT_MAX_CONNS,
+	OPT_TOE_PORTS,
 };
 
 static const struct option long_options[] = {
@@ -59,6 +64,10 @@ static const struct option long_options[] = {
 	{ "ring-size", required_argument, NULL, OPT_RING_SIZE },
 	{ "idle", required_argument, NULL, OPT_IDLE },
 	{ "no-start", no_argument, NULL, OPT_NO_START },
+	{ "neigh", required_argument, NULL, OPT_NEIGH },
+	{ "service", required_argument, NULL, OPT_SERVICE },
+	{ "max-conns", required_argument, NULL, OPT_MAX_CONNS },
+	{ "toe-ports", required_argument, NULL, OPT_TOE_PORTS },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -72,6 +81,13 @@ static const char usage_text[] =
                 "      --ip ADDR/LEN        address of the team: announced after a failover, "
                 "source of the\n"
                 "                           arp and nd watches' probes; up to 8 times\n"
+                "      --neigh WHO          toe or host answers ARP and ND for --ip; default: the "
+                "host port,\n"
+                "                           if there is one\n"
+                "      --service NAME:PORT  serve TCP: echo, discard, chargen or http; up to 16 "
+                "times\n"
+                "      --max-conns N        TCP connections (65536)\n"
+                "      --toe-ports LOW-HIGH local ports of connections to others (49152-65535)\n"
                 "      --cmdline-file FILE  run these commands before anything else\n"
                 "      --control-socket S   Unix socket for teamctl; default: see teampmd(8)\n"
                 "      --stats-period N     print statistics every N seconds\n"
@@ -232,6 +248,70 @@ parse_ip(const char *text, struct options *opt)
 }
 
 static int
+parse_neigh(const char *text, struct options *opt)
+{
+	if (strcmp(text, "toe") == 0)
+		opt->neigh = NEIGH_TOE;
+	else if (strcmp(text, "host") == 0)
+		opt->neigh = NEIGH_HOST;
+	else
+		return bad("neigh", text, "not one of toe, host");
+	return 0;
+}
+
+static int
+parse_service(const char *text, struct options *opt)
+{
+	struct service_option *svc = &opt->service[opt->nb_services];
+	const char *colon = strchr(text, ':');
+	char right[APP_TEXT_LEN];
+
+	if (opt->nb_services == APP_MAX_SERVICES)
+		return bad("service", text, "more than 16 services");
+	if (colon == NULL || colon == text || colon - text >= (ptrdiff_t)sizeof(svc->name))
+		return bad("service", text, "not NAME:PORT like http:80");
+	memcpy(svc->name, text, colon - text);
+	svc->name[colon - text] = '\0';
+	if (service_find(svc->name) == NULL) {
+		snprintf(right, sizeof(right), "no such service; there are %s", service_names());
+		return bad("service", text, right);
+	}
+	opt->nb_services++;
+	return parse_u16("service", colon + 1, 1, UINT16_MAX, &svc->port);
+}
+
+static int
+parse_toe_ports(const char *text, struct options *opt)
+{
+	unsigned int low, high;
+	char rest;
+
+	if (sscanf(text, "%5u-%5u%c", &low, &high, &rest) != 2 || low == 0 || low > high ||
+	                high > UINT16_MAX)
+		return bad("toe-ports", text, "not a range like 49152-65535");
+	opt->toe_port_low = low;
+	opt->toe_port_high = high;
+	return 0;
+}
+
+static int
+parse_toe(int c, const char *arg, struct options *opt)
+{
+	switch (c) {
+	case OPT_IP:
+		return parse_ip(arg, opt);
+	case OPT_NEIGH:
+		return parse_neigh(arg, opt);
+	case OPT_SERVICE:
+		return parse_service(arg, opt);
+	case OPT_MAX_CONNS:
+		return parse_u32("max-conns", arg, 64, 1 << 24, &opt->max_conns);
+	default:
+		return parse_toe_ports(arg, opt);
+	}
+}
+
+static int
 parse_host(const char *text, struct options *opt)
 {
 	if (port_find(text) < 0)
@@ -301,7 +381,11 @@ parse_one(int c, const char *arg, struct options *opt)
 	case OPT_MAC:
 		return parse_mac(arg, opt);
 	case OPT_IP:
-		return parse_ip(arg, opt);
+	case OPT_NEIGH:
+	case OPT_SERVICE:
+	case OPT_MAX_CONNS:
+	case OPT_TOE_PORTS:
+		return parse_toe(c, arg, opt);
 	case OPT_MODE:
 		return parse_mode(arg, opt);
 	case OPT_IDLE:
@@ -330,6 +414,9 @@ options_default(struct options *opt)
 	opt->mbcache = 256;
 	opt->ring_size = 1024;
 	opt->idle = IDLE_AUTO;
+	opt->max_conns = 65536;
+	opt->toe_port_low = 49152;
+	opt->toe_port_high = 65535;
 	tp_team_conf_default(&opt->team);
 }
 
@@ -355,6 +442,11 @@ args_parse(int argc, char **argv, struct options *opt)
 	}
 	if (optind < argc) {
 		fprintf(stderr, "teampmd: %s: not an option; try --help\n", argv[optind]);
+		return -EINVAL;
+	}
+	if (opt->nb_services > 0 && opt->nb_ips == 0) {
+		fprintf(stderr, "teampmd: --service %s:%u: needs an address, --ip ADDR/LEN\n",
+		                opt->service[0].name, opt->service[0].port);
 		return -EINVAL;
 	}
 	return 0;

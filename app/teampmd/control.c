@@ -87,9 +87,13 @@ control_frame(struct control *c, struct slot *s, struct rte_mbuf *m, uint64_t no
 		break;
 	case TP_WHY_NEIGH:
 		tp_announce_heard(c->announce, m);
+		toe_heard(c, slot_id(c, s), m, now);
 		if (tp_link_frame(s->link, m, now))
 			control_obey_watch(c, s, now);
 		break;
+	case TP_WHY_RESOLVE:
+		tp_inet_pend(c->daemon->inet, m, now);
+		return;
 	default:
 		c->ctr.drop[TP_DROP_CTL_UNHANDLED]++;
 	}
@@ -124,6 +128,8 @@ tp_control_step(struct control *c, uint64_t now)
 	n += control_watch(c, now);
 	n += control_decide(c, now);
 	n += control_publish(c);
+	if (c->daemon->inet != NULL)
+		n += toe_control_step(c, now);
 	return n;
 }
 

@@ -219,8 +219,10 @@ act_all(struct control *c, const struct tp_team_actions *act, uint64_t now)
 {
 	if (act->what & TP_TEAM_ACT_MEMBER)
 		act_members(c, act->changed, now);
-	if (act->what & TP_TEAM_ACT_DIST)
+	if (act->what & TP_TEAM_ACT_DIST) {
 		c->dist_dirty = true;
+		toe_distribute(c);
+	}
 	if (act->what & TP_TEAM_ACT_PRIMARY)
 		act_primary(c, act->primary, now);
 	if (act->what & (TP_TEAM_ACT_ACCEPT | TP_TEAM_ACT_MEMBER))

@@ -66,6 +66,7 @@ pool_size(const struct daemon *d)
 		.nb_ring = nb_ports * 2 * (opt->ring_size + CONTROL_RING_SIZE),
 		.nb_cache = (nb_ports + 1) * opt->mbcache * 3 / 2,
 		.nb_burst = nb_ports * (2 * TP_BURST_MAX + TP_EGRESS_HOLD),
+		.nb_held = opt->nb_ips > 0 ? TOE_HELD_BYTES / RTE_MBUF_DEFAULT_DATAROOM : 0,
 	};
 	uint32_t size = tp_pool_size(&need);
 
@@ -183,6 +184,8 @@ daemon_init(struct daemon *d, struct error_text *err)
 		rc = make_shared(d, err);
 	if (rc == 0)
 		rc = control_init(d, err);
+	if (rc == 0)
+		rc = toe_init(d, err);
 	if (rc == 0 && d->opt.host[0] != '\0')
 		rc = op_set_host(d, d->opt.host, err);
 	for (uint16_t i = 0; i < d->opt.nb_ports && rc == 0; i++)
@@ -250,6 +253,7 @@ daemon_fini(struct daemon *d)
 		}
 		control_fini(&d->control);
 	}
+	toe_fini(d);
 	tp_host_free(d->host);
 	tp_fabric_free(d->fabric);
 	rte_free(d->qsbr);

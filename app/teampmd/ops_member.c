@@ -215,6 +215,9 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 	s->worker = &d->worker[id];
 	prepare_worker(d, s, lcore_id);
 	adopt_mac(c, s);
+	rc = toe_join(d, s->worker, err);
+	if (rc != 0)
+		return rc;
 	if (c->mtu_set)
 		rc = port_set_mtu(&s->port, c->mtu, err);
 	if (c->promisc)
@@ -235,6 +238,8 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 static void
 drop_slot(struct slot *s, bool detach)
 {
+	if (s->worker != NULL)
+		toe_leave(s->worker);
 	tp_link_destroy(s->link);
 	if (s->thread.tid != 0)
 		tp_link_thread_close(&s->thread);
@@ -302,17 +307,18 @@ worker_gone(struct control *c, void *arg)
 static void
 purge_rings(struct control *c, uint8_t id)
 {
-	static const unsigned int peers[] = { TP_NODE_HOST, TP_NODE_CONTROL };
+	struct tp_fabric *fab = c->daemon->fabric;
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 	unsigned int n;
 
-	for (unsigned int i = 0; i < RTE_DIM(peers); i++) {
-		struct rte_ring *both[] = { c->daemon->fabric->ring[peers[i]][id],
-			c->daemon->fabric->ring[id][peers[i]] };
+	for (unsigned int peer = 0; peer < TP_NB_NODES; peer++) {
+		struct rte_ring *both[] = { fab->ring[peer][id], fab->ring[id][peer] };
 
-		for (unsigned int k = 0; k < RTE_DIM(both); k++) {
-			while ((n = rte_ring_sc_dequeue_burst(
-			                        both[k], (void **)pkts, TP_BURST_MAX, NULL)) > 0)
+		/* Those to other members are theirs to empty. */
+		for (unsigned int k = 0; k < (peer < TP_MAX_MEMBERS ? 1 : 2); k++) {
+			while (both[k] != NULL &&
+			                (n = rte_ring_sc_dequeue_burst(both[k], (void **)pkts,
+			                                 TP_BURST_MAX, NULL)) > 0)
 				tp_drop_burst(&c->ctr, TP_DROP_TX_PORT_STOPPED, pkts, n);
 		}
 	}
@@ -352,6 +358,8 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 	rc = op_wait(d, worker_gone, s);
 	if (rc == 0 && !d->simulated && !atomic_load(&s->worker->frozen))
 		rte_eal_wait_lcore(s->worker->lcore_id);
+	if (rc == 0)
+		toe_leave(s->worker);
 	if (rc == 0)
 		control_call(&d->control, forget, s);
 	op_resume_host(d);

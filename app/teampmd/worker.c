@@ -9,6 +9,7 @@
 /* What a received burst was sorted into. */
 struct sorted {
 	struct rte_mbuf *host[TP_BURST_MAX];
+	struct tp_pkt_info info[TP_BURST_MAX]; /* of those for the host */
 	struct rte_mbuf *control[TP_BURST_MAX];
 	uint16_t nb_host;
 	uint16_t nb_control;
@@ -91,12 +92,33 @@ classify(struct tp_member *m, struct rte_mbuf *pkt, const struct tp_pkt_info *in
 		tp_host_asked(m, pkt, info, now);
 	}
 	why = refuse(m, pkt, info);
-	if (likely(why == TP_NB_DROPS) && tp_pkt_rx_to_intent(pkt, info) != 0)
-		why = TP_DROP_TX_BAD_INTENT;
-	if (likely(why == TP_NB_DROPS))
-		out->host[out->nb_host++] = pkt;
-	else
+	if (unlikely(why != TP_NB_DROPS)) {
 		tp_drop_burst(&m->ctr, why, &pkt, 1);
+		return;
+	}
+	out->info[out->nb_host] = *info;
+	out->host[out->nb_host++] = pkt;
+}
+
+/* What no connection and no listener wants goes to the host, if there is one. */
+static void
+deliver(struct worker *w, struct sorted *out, uint64_t now)
+{
+	struct tp_member *m = w->member;
+	uint16_t n = 0;
+
+	if (w->toe != NULL)
+		out->nb_host = tp_toe_input(w->toe, out->host, out->info, out->nb_host, now);
+	for (uint16_t i = 0; i < out->nb_host; i++) {
+		struct rte_mbuf *pkt = out->host[i];
+
+		if (likely(tp_pkt_rx_to_intent(pkt, &out->info[i]) == 0))
+			out->host[n++] = pkt;
+		else
+			tp_drop_burst(&m->ctr, TP_DROP_TX_BAD_INTENT, &pkt, 1);
+	}
+	if (n > 0)
+		tp_host_input(m, out->host, n);
 }
 
 static unsigned int
@@ -120,8 +142,7 @@ worker_rx(struct worker *w, uint64_t now)
 		m->ctr.c[TP_C_RX_BYTES] += pkts[i]->pkt_len;
 		classify(m, pkts[i], &info[i], now, &out);
 	}
-	if (out.nb_host > 0)
-		tp_host_input(m, out.host, out.nb_host);
+	deliver(w, &out, now);
 	if (unlikely(out.nb_control > 0))
 		m->ctr.c[TP_C_RX_CTL] += tp_fabric_send(m->fabric->ring[m->id][TP_NODE_CONTROL],
 		                out.control, out.nb_control, &m->ctr, TP_DROP_CTL_RING_FULL);
@@ -137,6 +158,8 @@ tp_worker_step(struct worker *w, uint64_t now)
 
 	if (role & TP_ROLE_PRIMARY)
 		n += tp_host_step(m->host, m, now);
+	if (w->toe != NULL)
+		n += worker_toe(w, now);
 	n += tp_member_transmit(m, w->burst);
 	/* Only this lcore writes it: no locked instruction needed. */
 	atomic_store_explicit(&m->heart, atomic_load_explicit(&m->heart, memory_order_relaxed) + 1,

@@ -63,6 +63,18 @@ tp_member_transmit(struct tp_member *me, uint16_t burst)
 	return n + nb;
 }
 
+bool
+tp_member_open(struct tp_member *me)
+{
+	return !member_halted(me) && txg_enter(me);
+}
+
+void
+tp_member_close(struct tp_member *me)
+{
+	txg_leave(me);
+}
+
 void
 tp_member_purge(struct tp_member *me)
 {

@@ -443,6 +443,12 @@ void tp_host_asked(struct tp_member *me, const struct rte_mbuf *m, const struct 
  */
 unsigned int tp_member_transmit(struct tp_member *me, uint16_t burst);
 
+/** Take hold of the member's egress to send by it directly, until tp_member_close(). Owner's lcore.
+ * @return false: the port is halted, or the holder of the host port has revoked the Tx guard
+ */
+bool tp_member_open(struct tp_member *me);
+void tp_member_close(struct tp_member *me);
+
 /** Throw away what waits for a member whose port is stopped: hold and ring from control. Owner's
  * lcore, or control when that lcore does not run.
  */

@@ -205,6 +205,12 @@ int tp_toe_set_ports(struct tp_toe *toe, uint16_t low, uint16_t high);
 /** As tp_tcp_send(). */
 int tp_toe_send(struct tp_toe_call *call, struct rte_mbuf *m, bool push);
 uint32_t tp_toe_send_space(const struct tp_toe_call *call);
+/** Has the peer sent all it will (on_eof)? */
+static inline bool
+tp_toe_at_eof(const struct tp_toe_call *call)
+{
+	return call->conn == NULL || (call->conn->flags & TP_TCP_F_FIN_RCVD) != 0;
+}
 /** A buffer to send in, of the shard's pool; NULL: none. */
 struct rte_mbuf *tp_toe_alloc(struct tp_toe_call *call);
 void tp_toe_consumed(struct tp_toe_call *call, uint32_t len_bytes);

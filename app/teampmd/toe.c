@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* The offload engine in the daemon: set-up, its shards as members come and go, and control's part
+ * of it: neighbours, routes, by whose port connections send.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_random.h>
+
+#include "control_int.h"
+#include "ops_int.h"
+
+/* Frames of neighbour discovery sent in one turn. */
+#define FRAMES_A_TURN 16
+
+static bool
+neigh_toe(const struct daemon *d)
+{
+	if (d->opt.neigh == NEIGH_AUTO)
+		return d->opt.host[0] == '\0';
+	return d->opt.neigh == NEIGH_TOE;
+}
+
+static uint8_t
+member_of(void *arg, uint32_t hash)
+{
+	const struct daemon *d = arg;
+
+	return atomic_load_explicit(&d->toe_map[hash >> 24], memory_order_relaxed);
+}
+
+static void
+address_of(const struct ip_prefix *ip, uint8_t addr[TP_INET_LEN])
+{
+	rte_be32_t v4;
+
+	if (ip->family == 6) {
+		memcpy(addr, ip->addr, TP_INET_LEN);
+		return;
+	}
+	memcpy(&v4, ip->addr, sizeof(v4));
+	tp_inet_map_v4(addr, v4);
+}
+
+static int
+make_inet(struct daemon *d, struct error_text *err)
+{
+	struct tp_inet_conf conf;
+	uint64_t now = tp_clock_now();
+
+	tp_inet_conf_default(&conf);
+	conf.pool = d->pool[rte_socket_id()];
+	conf.qsbr = d->qsbr;
+	conf.socket_id = rte_socket_id();
+	conf.mac = d->control.mac;
+	if (rte_is_zero_ether_addr(&conf.mac))
+		rte_eth_random_addr(conf.mac.addr_bytes); /* until the first member joins */
+	conf.mtu = d->control.mtu;
+	conf.answer = neigh_toe(d);
+	conf.link_local = conf.answer;
+	conf.seed = rte_rand();
+	d->inet = tp_inet_create(&conf, now);
+	if (d->inet == NULL)
+		return op_fail(err, -rte_errno, "neighbour tables");
+	for (uint8_t i = 0; i < d->opt.nb_ips; i++) {
+		uint8_t addr[TP_INET_LEN];
+		int rc;
+
+		address_of(&d->opt.ip[i], addr);
+		rc = tp_inet_addr_add(d->inet, addr, d->opt.ip[i].len, now);
+		if (rc != 0)
+			return op_fail(err, rc, "--ip");
+	}
+	return 0;
+}
+
+int
+toe_init(struct daemon *d, struct error_text *err)
+{
+	struct tp_toe_conf conf;
+	const char *why;
+	int rc;
+
+	memset(d->toe_map, TP_MEMBER_NONE, sizeof(d->toe_map));
+	if (d->opt.nb_ips == 0)
+		return 0;
+	rc = make_inet(d, err);
+	if (rc != 0)
+		return rc;
+	tp_toe_conf_default(&conf);
+	conf.max_conns = d->opt.max_conns;
+	conf.has_host = d->opt.host[0] != '\0';
+	conf.answer = neigh_toe(d);
+	conf.held_max = TOE_HELD_BYTES;
+	conf.tcp.mtu = d->control.mtu;
+	d->toe = tp_toe_create(&conf, d->inet, d->qsbr, member_of, d, &why);
+	if (d->toe == NULL) {
+		snprintf(err->text, sizeof(err->text), "offload engine: %s: %s",
+		                why != NULL ? why : "memory", rte_strerror(rte_errno));
+		return -rte_errno;
+	}
+	tp_toe_set_ports(d->toe, d->opt.toe_port_low, d->opt.toe_port_high);
+	return services_start(d, err);
+}
+
+void
+toe_fini(struct daemon *d)
+{
+	tp_toe_free(d->toe);
+	d->toe = NULL;
+	tp_inet_free(d->inet);
+	d->inet = NULL;
+}
+
+/* ---- members -------------------------------------------------------------- */
+
+int
+toe_join(struct daemon *d, struct worker *w, struct error_text *err)
+{
+	struct tp_member *m = w->member;
+	struct control *c = &d->control;
+	uint32_t peers = 0;
+	int rc;
+
+	atomic_store(&w->toe_via, TP_MEMBER_NONE);
+	if (d->toe == NULL)
+		return 0;
+	tp_inet_set_mac(d->inet, &c->mac, tp_clock_now());
+	FOREACH_SLOT(c, s) {
+		rc = tp_fabric_join(
+		                d->fabric, m->id, slot_id(c, s), d->opt.ring_size, m->socket_id);
+		if (rc != 0)
+			return op_fail(err, rc, "rings between members");
+		peers |= RTE_BIT32(slot_id(c, s));
+	}
+	w->toe = tp_toe_shard_create(d->toe, m->id, m->socket_id, m->pool,
+	                d->pool_indirect[m->socket_id], &m->mac, &worker_toe_ops, w);
+	if (w->toe == NULL)
+		return op_fail(err, -rte_errno, "connections of the member");
+	atomic_store_explicit(&w->toe_peers, peers, memory_order_release);
+	FOREACH_SLOT(c, s)
+		atomic_fetch_or_explicit(
+		                &s->worker->toe_peers, RTE_BIT32(m->id), memory_order_release);
+	return 0;
+}
+
+void
+toe_leave(struct worker *w)
+{
+	if (w->toe == NULL)
+		return;
+	tp_toe_shard_free(w->toe);
+	w->toe = NULL;
+}
+
+/* ---- control's part --------------------------------------------------------- */
+
+/* By which port a member's connections send: its own while that is in use, else the primary's. */
+static uint8_t
+via_of(const struct control *c, uint8_t member)
+{
+	bool single = tp_modes[c->team.conf.mode].single;
+
+	if (member == c->team.primary)
+		return member;
+	return single || !c->team.member[member].distributing ? c->team.primary : member;
+}
+
+void
+toe_distribute(struct control *c)
+{
+	struct daemon *d = c->daemon;
+	uint32_t step = c->team.conf.nb_buckets / RTE_DIM(d->toe_map);
+
+	if (d->toe == NULL)
+		return;
+	for (unsigned int i = 0; i < RTE_DIM(d->toe_map); i++)
+		atomic_store_explicit(&d->toe_map[i],
+		                tp_modes[c->team.conf.mode].map ? c->team.map[i * step]
+		                                                : c->team.primary,
+		                memory_order_relaxed);
+	FOREACH_SLOT(c, s)
+		atomic_store_explicit(&s->worker->toe_via, via_of(c, slot_id(c, s)),
+		                memory_order_relaxed);
+}
+
+void
+toe_heard(struct control *c, uint8_t member, const struct rte_mbuf *m, uint64_t now)
+{
+	struct tp_pkt_info info;
+
+	if (c->daemon->inet == NULL)
+		return;
+	tp_pkt_parse(m, &info);
+	tp_inet_heard(c->daemon->inet, m, &info, member, now);
+}
+
+static bool
+may_send(const struct control *c, uint8_t member)
+{
+	return member < TP_MAX_MEMBERS && c->slot[member].used &&
+	       c->team.member[member].distributing;
+}
+
+static void
+send_by_all(struct control *c, struct rte_mbuf *m)
+{
+	FOREACH_SLOT(c, s) {
+		struct rte_mbuf *copy;
+
+		if (!may_send(c, slot_id(c, s)))
+			continue;
+		copy = tp_pkt_copy(m, s->member->pool);
+		if (copy != NULL)
+			control_send(c, slot_id(c, s), copy);
+	}
+	rte_pktmbuf_free(m);
+}
+
+static void
+send_frame(struct control *c, const struct tp_inet_frame *frame)
+{
+	uint8_t member = frame->member;
+
+	if (member == TP_INET_MEMBER_ALL && tp_modes[c->team.conf.mode].announce_all) {
+		send_by_all(c, frame->m);
+		return;
+	}
+	if (!may_send(c, member) || via_of(c, member) != member)
+		member = c->team.primary;
+	if (member == TP_MEMBER_NONE) {
+		c->ctr.drop[TP_DROP_TX_NO_MEMBER]++;
+		rte_pktmbuf_free(frame->m);
+		return;
+	}
+	control_send(c, member, frame->m);
+}
+
+unsigned int
+toe_control_step(struct control *c, uint64_t now)
+{
+	struct tp_inet *inet = c->daemon->inet;
+	struct tp_inet_frame frames[FRAMES_A_TURN];
+	unsigned int n = 0;
+	uint16_t nb;
+
+	if (tp_inet_next(inet) <= now)
+		n += tp_inet_step(inet, now);
+	nb = tp_inet_take(inet, frames, FRAMES_A_TURN);
+	for (uint16_t i = 0; i < nb; i++)
+		send_frame(c, &frames[i]);
+	return n + nb;
+}
