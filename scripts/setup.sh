@@ -16,7 +16,7 @@ set -euo pipefail
 build=(
     gcc libc6-dev clang libclang-rt-14-dev clang-format
     meson ninja-build pkg-config
-    libdpdk-dev dpdk dpdk-dev libnuma-dev libpcap-dev libmnl-dev libjansson-dev
+    libdpdk-dev dpdk dpdk-dev libnuma-dev libpcap-dev libmnl-dev libjansson-dev libhttp-parser-dev
     libcmocka-dev scdoc
 )
 testing=(

@@ -221,8 +221,6 @@ void toe_heard(struct control *c, uint8_t member, const struct rte_mbuf *m, uint
  * Control.
  */
 void toe_distribute(struct control *c);
-/** Start the services that the options name. After toe_init(). @return 0 or -errno, err filled */
-int services_start(struct daemon *d, struct error_text *err);
 
 /* ==== control ============================================================ */
 

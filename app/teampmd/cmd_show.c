@@ -29,6 +29,14 @@ static const struct topic_of topic_of[] = {
 	{ { "version", NULL }, "version" },
 	{ { "memory", NULL }, "memory" },
 	{ { "capture", NULL }, "capture" },
+	{ { "conn", NULL }, "conn" },
+	{ { "conn", "where" }, "conn" },
+	{ { "conn", "summary" }, "conn_summary" },
+	{ { "listen", NULL }, "listen" },
+	{ { "tcp", NULL }, "tcp" },
+	{ { "neigh", NULL }, "neigh" },
+	{ { "route", NULL }, "route" },
+	{ { "addr", NULL }, "addr" },
 };
 
 static const struct topic *
@@ -112,6 +120,17 @@ const struct cmd cmd_show[] = {
 	                run_show },
 	{ "show capture [json]", "Show the capture in progress", run_show },
 	{ "show memory [json]", "Show pools of packet buffers and the heap", run_show },
+	{ "show conn [json]", "Show the TCP connections of the offload engine", run_show },
+	{ "show conn where <FILTER> [json]",
+	                "Show those that pass all of state=STATE, member=PORT, port=N, "
+	                "addr=ADDRESS, user=NAME, joined by commas",
+	                run_show },
+	{ "show conn summary [json]", "Count TCP connections by state and by member", run_show },
+	{ "show listen [json]", "Show the TCP ports that are served", run_show },
+	{ "show tcp [json]", "Show the counters of the offload engine", run_show },
+	{ "show neigh [json]", "Show the neighbours of the offload engine", run_show },
+	{ "show route [json]", "Show the routes of the offload engine", run_show },
+	{ "show addr [json]", "Show the team's IP addresses and the counters of IP", run_show },
 	{ "show version [json]", "Show the versions of teampmd and DPDK", run_show },
 	{ NULL, NULL, NULL },
 };

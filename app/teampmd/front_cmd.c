@@ -17,6 +17,7 @@ const struct cmd_section cmd_sections[] = {
 	{ "Ports and members", cmd_port },
 	{ "Team", cmd_team },
 	{ "Members and link watches", cmd_member },
+	{ "TCP", cmd_toe },
 	{ "Looking", cmd_show },
 	{ "Capture", cmd_capture },
 	{ NULL, NULL },

@@ -5,15 +5,14 @@
 #include "service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
-
-#include "app.h"
-#include "ops_int.h"
 
 static const struct service services[] = {
 	{ "echo", "sends back what it receives (RFC 862)", &svc_echo, NULL },
 	{ "discard", "receives and forgets (RFC 863)", &svc_discard, NULL },
 	{ "chargen", "sends without end (RFC 864)", &svc_chargen, NULL },
+	{ "http", "HTTP/1.1: GET /bytes/N, PUT /sink, GET /info", &svc_http, svc_http_init },
 };
 
 const struct service *
@@ -38,8 +37,19 @@ service_names(void)
 	return names;
 }
 
+void
+service_content(uint8_t content[SERVICE_CONTENT_LEN])
+{
+	uint32_t x = 1;
+
+	for (uint32_t i = 0; i < SERVICE_CONTENT_LEN; i++) {
+		content[i] = x >> 24;
+		x = x * UINT32_C(1103515245) + 12345;
+	}
+}
+
 int
-service_listen(struct tp_toe *toe, const char *name, uint16_t port)
+service_listen(struct tp_toe *toe, const char *name, uint16_t port, uint32_t max_conns)
 {
 	const struct service *svc = service_find(name);
 	struct tp_toe_listen how = { .port = port };
@@ -47,25 +57,9 @@ service_listen(struct tp_toe *toe, const char *name, uint16_t port)
 
 	if (svc == NULL)
 		return -ENOENT;
-	rc = svc->init != NULL ? svc->init() : 0;
+	rc = svc->init != NULL ? svc->init(max_conns) : 0;
 	if (rc != 0)
 		return rc;
 	how.user = svc->user;
 	return tp_toe_listen(toe, &how);
-}
-
-int
-services_start(struct daemon *d, struct error_text *err)
-{
-	for (uint8_t i = 0; i < d->opt.nb_services; i++) {
-		const struct service_option *svc = &d->opt.service[i];
-		int rc = service_listen(d->toe, svc->name, svc->port);
-
-		if (rc == 0)
-			continue;
-		snprintf(err->text, sizeof(err->text), "--service %s:%u: %s", svc->name, svc->port,
-		                strerror(-rc));
-		return rc;
-	}
-	return 0;
 }

@@ -99,6 +99,13 @@ json_t *show_xstats(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_config(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_version(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_memory(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_conn(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_conn_summary(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_listen(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_tcp(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_neigh(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_route(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_addr(struct daemon *d, const char *arg, struct error_text *err);
 void text_lines(const json_t *json, FILE *out);
 
 /** Count from here: for one port, or all (-1). Front. */

@@ -15,4 +15,7 @@ json_t *show_watch(const struct tp_link_conf *conf);
 /** @return NULL, err filled */
 json_t *show_no_memory(struct error_text *err);
 
+/** An address of either family; IPv4 becomes IPv4-mapped. @return false: it is none */
+bool show_parse_addr(const char *text, uint8_t addr[16]);
+
 #endif

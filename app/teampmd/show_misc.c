@@ -79,6 +79,13 @@ const struct topic topics[] = {
 	{ "version", "Versions of teampmd and DPDK", show_version, NULL },
 	{ "memory", "Pools of packet buffers and the heap", show_memory, NULL },
 	{ "capture", "The capture in progress", show_capture, NULL },
+	{ "conn", "TCP connections. Parameter: a filter like state=ESTABLISHED", show_conn, NULL },
+	{ "conn_summary", "TCP connections by state and by member", show_conn_summary, NULL },
+	{ "listen", "TCP ports that are served", show_listen, NULL },
+	{ "tcp", "Counters of the offload engine", show_tcp, NULL },
+	{ "neigh", "Neighbours of the offload engine", show_neigh, NULL },
+	{ "route", "Routes of the offload engine", show_route, NULL },
+	{ "addr", "Addresses of the offload engine, and counters of IP", show_addr, NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 

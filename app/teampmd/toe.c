@@ -14,6 +14,7 @@
 
 #include "control_int.h"
 #include "ops_int.h"
+#include "service.h"
 
 /* Frames of neighbour discovery sent in one turn. */
 #define FRAMES_A_TURN 16
@@ -75,6 +76,22 @@ make_inet(struct daemon *d, struct error_text *err)
 		rc = tp_inet_addr_add(d->inet, addr, d->opt.ip[i].len, now);
 		if (rc != 0)
 			return op_fail(err, rc, "--ip");
+	}
+	return 0;
+}
+
+static int
+services_start(struct daemon *d, struct error_text *err)
+{
+	for (uint8_t i = 0; i < d->opt.nb_services; i++) {
+		const struct service_option *svc = &d->opt.service[i];
+		int rc = service_listen(d->toe, svc->name, svc->port, d->opt.max_conns);
+
+		if (rc == 0)
+			continue;
+		snprintf(err->text, sizeof(err->text), "--service %s:%u: %s", svc->name, svc->port,
+		                strerror(-rc));
+		return rc;
 	}
 	return 0;
 }

@@ -24,6 +24,19 @@ tp_toe_send_space(const struct tp_toe_call *call)
 	return call->conn != NULL ? tp_tcp_send_space(call->conn) : 0;
 }
 
+void
+tp_toe_want_space(struct tp_toe_call *call)
+{
+	if (call->conn != NULL)
+		call->conn->flags |= TP_TCP_F_WANT_SPACE;
+}
+
+uint8_t
+tp_toe_member(const struct tp_toe_call *call)
+{
+	return call->shard != NULL ? call->shard->member : TP_MEMBER_NONE;
+}
+
 struct rte_mbuf *
 tp_toe_alloc(struct tp_toe_call *call)
 {
