@@ -106,7 +106,7 @@ abort_one(struct tp_toe_call *call, void *arg)
 }
 
 static int
-clear_all(struct cmd_ctx *x)
+clear_some(struct cmd_ctx *x, bool (*filter)(const struct tp_toe_conn_info *info, void *arg))
 {
 	struct tp_toe_conn_info *info;
 	uint32_t max = x->d->opt.max_conns, nb, total;
@@ -114,7 +114,7 @@ clear_all(struct cmd_ctx *x)
 	info = calloc(max, sizeof(*info));
 	if (info == NULL)
 		return -ENOMEM;
-	nb = tp_toe_snapshot(x->d->toe, NULL, NULL, info, max, &total);
+	nb = tp_toe_snapshot(x->d->toe, filter, NULL, info, max, &total);
 	for (uint32_t i = 0; i < nb; i++) {
 		while (tp_toe_post(x->d->toe, info[i].id, abort_one, NULL) == -ENOBUFS)
 			continue; /* the workers give them back */
@@ -133,7 +133,7 @@ run_clear_conn(struct cmd_ctx *x)
 	if (x->d->toe == NULL)
 		return no_engine(x);
 	if (strcmp(x->argv[2], "all") == 0)
-		return clear_all(x);
+		return clear_some(x, NULL);
 	errno = 0;
 	id = strtoull(x->argv[2], &end, 16);
 	if (*end != '\0' || errno != 0 || id == TP_TOE_ID_NONE) {
@@ -220,7 +220,67 @@ run_del_route(struct cmd_ctx *x)
 	return failed(x, control_call(&x->d->control, route_del, &r), "route", x->argv[2]);
 }
 
+/* ---- load clients ------------------------------------------------------------------ */
+
+static bool
+parse_count(struct cmd_ctx *x, const char *what, const char *text, int64_t max, uint32_t *out)
+{
+	int64_t v;
+
+	if (cmd_number(x, what, text, 1, max, &v) != 0)
+		return false;
+	*out = v;
+	return true;
+}
+
+static int
+run_client(struct cmd_ctx *x)
+{
+	struct client_conf conf = { .kind = client_kind_parse(x->argv[2]) };
+	int rc;
+
+	if (x->d->toe == NULL)
+		return no_engine(x);
+	if (!show_parse_addr(x->argv[4], conf.addr)) {
+		snprintf(x->err.text, sizeof(x->err.text), "address %s: not one", x->argv[4]);
+		return -EINVAL;
+	}
+	if (!parse_port(x, x->argv[6], &conf.port) ||
+	                !parse_count(x, "size", x->argv[8], 1 << 20, &conf.size) ||
+	                !parse_count(x, "conns", x->argv[10], x->d->opt.max_conns,
+	                                &conf.nb_conns) ||
+	                !parse_count(x, "seconds", x->argv[12], 86400, &conf.seconds))
+		return -EINVAL;
+	rc = client_start(x->d->toe, &conf, x->d->opt.max_conns);
+	if (rc == -EBUSY)
+		return cmd_fail(x, rc, "a client is running; `stop client` ends it");
+	return failed(x, rc, "client", x->argv[2]);
+}
+
+static bool
+of_client(const struct tp_toe_conn_info *info, void *arg)
+{
+	(void)arg;
+	return strcmp(info->user, svc_client.name) == 0;
+}
+
+static int
+run_stop_client(struct cmd_ctx *x)
+{
+	if (x->d->toe == NULL)
+		return no_engine(x);
+	client_stop();
+	return clear_some(x, of_client);
+}
+
 const struct cmd cmd_toe[] = {
+	{ "start client <rr|crr|stream> to <ADDRESS> port <N> size <BYTES> conns <N> seconds <S>",
+	                "Load a server: messages to an echo service and back (rr), with a "
+	                "connection "
+	                "for each (crr), or to a discard service (stream)",
+	                run_client },
+	{ "stop client", "End the load, and reset what is left of its connections",
+	                run_stop_client },
 	{ "add service <NAME> port <N>",
 	                "Serve echo, discard, chargen or http on a TCP port of the team",
 	                run_add_service },

@@ -103,6 +103,7 @@ json_t *show_conn(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_conn_summary(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_listen(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_tcp(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_client(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_neigh(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_route(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_addr(struct daemon *d, const char *arg, struct error_text *err);

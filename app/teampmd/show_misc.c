@@ -83,6 +83,7 @@ const struct topic topics[] = {
 	{ "conn_summary", "TCP connections by state and by member", show_conn_summary, NULL },
 	{ "listen", "TCP ports that are served", show_listen, NULL },
 	{ "tcp", "Counters of the offload engine", show_tcp, NULL },
+	{ "client", "What the load client has reached", show_client, NULL },
 	{ "neigh", "Neighbours of the offload engine", show_neigh, NULL },
 	{ "route", "Routes of the offload engine", show_route, NULL },
 	{ "addr", "Addresses of the offload engine, and counters of IP", show_addr, NULL },
