@@ -253,7 +253,7 @@ run_client(struct cmd_ctx *x)
 		return -EINVAL;
 	rc = client_start(x->d->toe, &conf, x->d->opt.max_conns);
 	if (rc == -EBUSY)
-		return cmd_fail(x, rc, "a client is running; `stop client` ends it");
+		return cmd_fail(x, rc, "a client is running; `del client` ends it");
 	return failed(x, rc, "client", x->argv[2]);
 }
 
@@ -274,12 +274,12 @@ run_stop_client(struct cmd_ctx *x)
 }
 
 const struct cmd cmd_toe[] = {
-	{ "start client <rr|crr|stream> to <ADDRESS> port <N> size <BYTES> conns <N> seconds <S>",
+	{ "add client <rr|crr|stream> to <ADDRESS> port <N> size <BYTES> conns <N> seconds <S>",
 	                "Load a server: messages to an echo service and back (rr), with a "
 	                "connection "
 	                "for each (crr), or to a discard service (stream)",
 	                run_client },
-	{ "stop client", "End the load, and reset what is left of its connections",
+	{ "del client", "End the load, and reset what is left of its connections",
 	                run_stop_client },
 	{ "add service <NAME> port <N>",
 	                "Serve echo, discard, chargen or http on a TCP port of the team",

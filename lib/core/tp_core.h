@@ -77,7 +77,7 @@ uint64_t tp_clock_cycles_to_ns(uint64_t cycles);
 	X(TX_BAD_INTENT, "tx_bad_intent", "offload request does not fit the frame")                \
 	X(TX_NO_MBUF, "tx_no_mbuf", "no buffer to segment, copy or linearise into")                \
 	X(TX_TOO_BIG, "tx_too_big", "frame is larger than the member's MTU")                       \
-	X(FOREIGN_RING_FULL, "rx_foreign_ring_full", "ring to the connection's owner was full")    \
+	X(FOREIGN_RING_FULL, "rx_foreign_full", "ring to the connection's owner was full")         \
 	X(MSG_STALE, "msg_stale", "message of an old epoch or to a module without handler")
 
 enum tp_drop {
@@ -104,7 +104,7 @@ enum tp_drop {
 	X(TX_FORWARDED, "tx_forwarded", "frames put on rings to other members while primary")      \
 	X(TX_DRAINED, "tx_drained", "frames taken back from a ring and handed out again")          \
 	X(TX_CTL, "tx_from_control", "frames sent for control")                                    \
-	X(TX_TOE, "tx_from_connections", "frames sent for connections")                            \
+	X(TX_TOE, "tx_toe", "frames sent for connections")                                         \
 	X(TX_GSO, "tx_gso_segments", "segments made in software")                                  \
 	X(TX_CKSUM, "tx_sw_cksum", "frames whose checksum was computed in software")               \
 	X(TX_LINEAR, "tx_linearised", "frames copied because the port takes one segment only")     \

@@ -216,6 +216,19 @@ test_telemetry_of_scalars_fails(void **state)
 	assert_true(json_is_null(through(json_integer(1))));
 }
 
+static bool
+of_engine(const char *topic)
+{
+	static const char *const names[] = { "conn", "conn_summary", "listen", "tcp", "neigh",
+		"route", "addr" };
+
+	for (unsigned int i = 0; i < RTE_DIM(names); i++) {
+		if (strcmp(names[i], topic) == 0)
+			return true;
+	}
+	return false;
+}
+
 /** Every topic answers, also with more members and events than its buffer holds. */
 static void
 test_telemetry_topics(void **state)
@@ -233,7 +246,10 @@ test_telemetry_topics(void **state)
 			continue;
 		snprintf(request, sizeof(request), "/teampmd/%s", t->name);
 		got = tel_ask(request, request);
-		assert_true(json_is_object(got) || json_is_array(got));
+		if (of_engine(t->name)) /* this team has no address */
+			assert_true(json_is_null(got));
+		else
+			assert_true(json_is_object(got) || json_is_array(got));
 		json_decref(got);
 	}
 	got = tel_ask("/teampmd/port,1", "/teampmd/port");
