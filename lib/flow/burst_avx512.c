@@ -9,28 +9,21 @@
  * all planes move down by one, so that the same places serve tagged and plain frames.
  *
  * Frames that are nothing plain (short, in small segments, other EtherTypes, IPv4 options,
- * IPv6 extensions, two tags) are left to flow_hash_one(). A frame too short for a load is
+ * IPv6 extensions, two tags) are left to hash_odd(). A frame too short for a load is
  * read from a block of zeros instead: nothing beyond data_len is touched.
  */
 
 #include <netinet/in.h>
 #include <string.h>
 
+#include "kernel_int.h"
 #include "planes_avx512.h"
 
-#define LANES 16
 #define LANES_ALL 0xffff
 
-/* Where loads begin, and how many bytes of frame they need. */
+/* Where loads begin; HEAD_NEED and TAIL_NEED are where they end. */
 #define HEAD_OFF 10
-#define HEAD_NEED 42
 #define TAIL_OFF 42
-#define TAIL_NEED 58
-#define TAG_LEN 4
-
-#define STRIPPED (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
-
-alignas(64) static const uint8_t zeros[64];
 
 /* Words of the planes as they are loaded, little endian. Constants in memory can be operands;
  * the compiler would build each in a register with an instruction on the busiest port.
@@ -76,21 +69,6 @@ words_hidden(void)
 }
 
 /* ---- loads ----------------------------------------------------------------- */
-
-/* The beginning of a frame, or zeros where it has less than `need` bytes. In C the choice becomes
- * a branch with loads in both arms, or takes twice the instructions.
- */
-static __rte_always_inline const uint8_t *
-frame_of(const struct rte_mbuf *m, uint16_t need)
-{
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-
-	asm("cmpw %w[need], %[len]\n\tcmovb %[zeros], %[p]"
-	                : [p] "+r"(p)
-	                : [len] "m"(m->data_len), [need] "r"(need), [zeros] "r"(zeros)
-	                : "cc");
-	return p;
-}
 
 /* Find the frames and load bytes 10..41 of each, the first 16, too, or but the first 26, as the
  * policy needs.
@@ -154,12 +132,18 @@ find_long(struct rte_mbuf *const *pkts, uint16_t len)
 	return (__mmask16)lanes;
 }
 
-/* Lanes whose frame had a tag that is in the mbuf now. */
+/* Lanes whose frame had a tag that is in the mbuf now. Most ports strip none. */
 static __rte_always_inline __mmask16
 find_stripped(struct rte_mbuf *const *pkts)
 {
+	uint64_t flags = 0;
 	uint32_t lanes = 0;
 
+#pragma GCC unroll 16
+	for (int i = 0; i < LANES; i++)
+		flags |= pkts[i]->ol_flags;
+	if ((flags & STRIPPED) == 0)
+		return 0;
 #pragma GCC unroll 16
 	for (int i = 0; i < LANES; i++)
 		lanes |= (uint32_t)((pkts[i]->ol_flags & STRIPPED) != 0) << i;
@@ -354,20 +338,6 @@ hash16(const struct tp_flow *flow, struct low_bytes low, const struct shape shap
 	return true;
 }
 
-/* Frames that the vector code left over. @return those that control may want to see */
-static __rte_noinline uint64_t
-hash_odd(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint64_t odd, uint32_t *hash)
-{
-	uint64_t special = 0;
-
-	for (; odd != 0; odd &= odd - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(odd);
-
-		special |= (uint64_t)flow_hash_one(flow, pkts[i], &hash[i]) << i;
-	}
-	return special;
-}
-
 typedef void (*hash16_fn)(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint32_t *hash,
                 __mmask16 *done, __mmask16 *special);
 
@@ -375,25 +345,19 @@ static __rte_always_inline uint64_t
 hash_burst(const struct tp_flow *flow, const struct shape shape, hash16_fn careful,
                 struct rte_mbuf **pkts, uint16_t nb_pkts, uint32_t *hash)
 {
-	static struct rte_mbuf nothing; /* without data: odd */
 	const struct low_bytes low = low_bytes();
 	struct rte_mbuf *last[LANES], *const *group;
 	uint64_t special = 0, odd = 0;
 	__mmask16 done, seen;
 
 	for (uint16_t i = 0; i < nb_pkts; i += LANES) {
-		group = &pkts[i];
-		if (i + LANES > nb_pkts) {
-			for (uint16_t j = 0; j < LANES; j++)
-				last[j] = i + j < nb_pkts ? pkts[i + j] : &nothing;
-			group = last;
-		}
+		group = group_of(pkts, i, nb_pkts, last);
 		if (!hash16(flow, low, shape, group, &hash[i], &done, &seen))
 			careful(flow, group, &hash[i], &done, &seen);
 		odd |= (uint64_t)(uint16_t)~done << i;
 		special |= (uint64_t)seen << i;
 	}
-	odd &= nb_pkts < TP_BURST_MAX ? (UINT64_C(1) << nb_pkts) - 1 : UINT64_MAX;
+	odd &= all_of(nb_pkts);
 	if (unlikely(odd != 0))
 		special |= hash_odd(flow, pkts, odd, hash);
 	return special;

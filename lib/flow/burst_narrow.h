@@ -3,13 +3,14 @@
  */
 
 /* Parse and hash bursts with 128-bit vectors, for the units below AVX-512: first all frames
- * are classified, four at a time and without a branch, then all IPv4 tuples are hashed, then
- * all IPv6 tuples. A burst that mixes them costs no more mispredicted branches than one that
- * does not. Included by one file for each unit, which is compiled with that unit's flags and
- * defines hash_list(), Toeplitz of nb tuples of len bytes each, at p[], of which 16 bytes are
- * readable at least.
+ * are classified, without a branch, then all IPv4 tuples are hashed, then all IPv6 tuples. A burst
+ * that mixes them costs no more mispredicted branches than one that does not. Included by one file
+ * for each unit, which is compiled with that unit's flags and defines hash_list(), Toeplitz of nb
+ * tuples of len bytes each, at p[], of which 16 bytes are readable at least.
  *
- * Frames that are nothing plain are left to flow_hash_one(), as in burst_avx512.c.
+ * A first look takes whole TCP and UDP packets only, 16 at a time; a second one takes what that
+ * leaves, behind a tag, too. Frames that are nothing plain then are left to hash_odd(), as in
+ * burst_avx512.c.
  */
 #ifndef FLOW_BURST_NARROW_H
 #define FLOW_BURST_NARROW_H
@@ -18,17 +19,12 @@
 #include <smmintrin.h>
 #include <string.h>
 
-#include "flow_int.h"
+#include "kernel_int.h"
 
-#define HEAD_OFF 10
-#define HEAD_NEED 42
-#define IPV6_NEED 58
-#define TAG_LEN 4
+#define HEAD_OFF 12
 
 #define IPV4_SRC 26
 #define IPV6_SRC 22
-
-#define STRIPPED (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
 
 /* Kinds of frames. Bit i of a mask stands for frame i. */
 struct kinds {
@@ -44,35 +40,6 @@ struct burst {
 	const uint8_t *p[TP_BURST_MAX];
 	uint8_t tag[TP_BURST_MAX]; /* bytes of tag */
 };
-
-static const uint8_t zeros[64];
-
-static __rte_always_inline uint16_t
-load16(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static __rte_always_inline uint32_t
-load32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static __rte_always_inline uint64_t
-load64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
 
 /* ---- classification -------------------------------------------------------- */
 
@@ -94,25 +61,95 @@ bits_of(__m128i mask)
 	return (unsigned int)_mm_movemask_ps(_mm_castsi128_ps(mask));
 }
 
-/* @param d bytes 10..25 of four frames, as four planes */
-static __rte_always_inline struct kinds
-classify_planes(const __m128i d[4])
+/* Bytes 12..23 of four frames, as three planes:
+ *
+ *	plane	IPv4				IPv6
+ *	0	type type version tos		type type version class
+ *	1	length length id id		flow flow length length
+ *	2	fragment fragment ttl protocol	next hop - -
+ */
+static __rte_always_inline void
+load_planes(const uint8_t *const p[4], __m128i d[3])
 {
-	__m128i type = _mm_or_si128(_mm_srli_epi32(d[0], 16), _mm_slli_epi32(d[1], 16));
-	__m128i v4 = equal(_mm_and_si128(type, _mm_set1_epi32(0x00ffffff)), 0x00450008);
-	__m128i v6 = equal(_mm_and_si128(type, _mm_set1_epi32(0x00f0ffff)), 0x0060dd86);
-	__m128i proto = _mm_and_si128(
-	                _mm_blendv_epi8(_mm_srli_epi32(d[3], 8), _mm_srli_epi32(d[2], 16), v6),
-	                _mm_set1_epi32(UINT8_MAX));
-	__m128i ports = _mm_or_si128(
-	                _mm_or_si128(equal(proto, IPPROTO_TCP), equal(proto, IPPROTO_UDP)),
-	                equal(proto, IPPROTO_SCTP));
-	__m128i icmpv6 = equal(proto, IPPROTO_ICMPV6);
-	__m128i no_frag = _mm_or_si128(none_of(d[2], (int)0xff3f0000), v6);
+	__m128i f[4], lo01, lo23;
 
-	/* Total length below 32, payload below 8: are there ports at all? */
-	v4 = _mm_andnot_si128(none_of(d[1], (int)0xe0ff0000), v4);
-	v6 = _mm_andnot_si128(none_of(d[2], 0xf8ff), v6);
+#pragma GCC unroll 4
+	for (unsigned int i = 0; i < 4; i++)
+		f[i] = _mm_loadu_si128((const __m128i *)(p[i] + HEAD_OFF));
+	lo01 = _mm_unpacklo_epi32(f[0], f[1]);
+	lo23 = _mm_unpacklo_epi32(f[2], f[3]);
+	d[0] = _mm_unpacklo_epi64(lo01, lo23);
+	d[1] = _mm_unpackhi_epi64(lo01, lo23);
+	d[2] = _mm_unpacklo_epi64(_mm_unpackhi_epi32(f[0], f[1]), _mm_unpackhi_epi32(f[2], f[3]));
+}
+
+/* Version 4, header of 20 bytes, total length at least 32: are there ports at all? */
+static __rte_always_inline __m128i
+are_ipv4(const __m128i d[3])
+{
+	__m128i is = equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00ffffff)), 0x00450008);
+
+	return _mm_andnot_si128(none_of(d[1], 0x0000e0ff), is);
+}
+
+/* Version 6, payload of at least 8 bytes. */
+static __rte_always_inline __m128i
+are_ipv6(const __m128i d[3])
+{
+	__m128i is = equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00f0ffff)), 0x0060dd86);
+
+	return _mm_andnot_si128(none_of(d[1], (int)0xf8ff0000), is);
+}
+
+/* @param words 0 but for the protocol in the highest byte */
+static __rte_always_inline __m128i
+are_tcp_udp(__m128i words)
+{
+	return _mm_or_si128(equal(words, IPPROTO_TCP << 24), equal(words, IPPROTO_UDP << 24));
+}
+
+/* Sixteen masks of 32 bits, as bits. */
+static __rte_always_inline uint64_t
+bits_of_16(const __m128i m[4])
+{
+	__m128i lo = _mm_packs_epi32(m[0], m[1]), hi = _mm_packs_epi32(m[2], m[3]);
+
+	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(lo, hi));
+}
+
+/* The first look: TCP and UDP in whole packets. */
+static __rte_always_inline void
+classify_16(const uint8_t *const *p, uint64_t *v4, uint64_t *v6)
+{
+	__m128i is4[4], is6[4], d[3];
+
+#pragma GCC unroll 4
+	for (unsigned int i = 0; i < 4; i++) {
+		load_planes(&p[4 * i], d);
+		is4[i] = are_tcp_udp(_mm_and_si128(d[2], _mm_set1_epi32((int)0xff00ff3f)));
+		is6[i] = are_tcp_udp(_mm_slli_epi32(d[2], 24));
+		is4[i] = _mm_and_si128(is4[i], are_ipv4(d));
+		is6[i] = _mm_and_si128(is6[i], are_ipv6(d));
+	}
+	*v4 = bits_of_16(is4);
+	*v6 = bits_of_16(is6);
+}
+
+/* The second look. */
+static __rte_always_inline struct kinds
+classify_4(const uint8_t *const p[4])
+{
+	__m128i d[3], v4, v6, proto, ports, icmpv6, no_frag;
+
+	load_planes(p, d);
+	v4 = are_ipv4(d);
+	v6 = are_ipv6(d);
+	proto = _mm_blendv_epi8(_mm_srli_epi32(d[2], 24),
+	                _mm_and_si128(d[2], _mm_set1_epi32(UINT8_MAX)), v6);
+	ports = _mm_or_si128(_mm_or_si128(equal(proto, IPPROTO_TCP), equal(proto, IPPROTO_UDP)),
+	                equal(proto, IPPROTO_SCTP));
+	icmpv6 = equal(proto, IPPROTO_ICMPV6);
+	no_frag = _mm_or_si128(none_of(d[2], 0x0000ff3f), v6);
 	v6 = _mm_and_si128(v6, _mm_or_si128(ports, icmpv6));
 	return (struct kinds){
 		.v4 = bits_of(v4),
@@ -121,24 +158,6 @@ classify_planes(const __m128i d[4])
 		.special = bits_of(_mm_or_si128(_mm_and_si128(v4, equal(proto, IPPROTO_IGMP)),
 		                _mm_and_si128(v6, icmpv6))),
 	};
-}
-
-static __rte_always_inline struct kinds
-classify_4(const uint8_t *const p[4])
-{
-	__m128i f[4], lo01, lo23, hi01, hi23, d[4];
-
-	for (unsigned int i = 0; i < 4; i++)
-		f[i] = _mm_loadu_si128((const __m128i *)(p[i] + HEAD_OFF));
-	lo01 = _mm_unpacklo_epi32(f[0], f[1]);
-	lo23 = _mm_unpacklo_epi32(f[2], f[3]);
-	hi01 = _mm_unpackhi_epi32(f[0], f[1]);
-	hi23 = _mm_unpackhi_epi32(f[2], f[3]);
-	d[0] = _mm_unpacklo_epi64(lo01, lo23);
-	d[1] = _mm_unpackhi_epi64(lo01, lo23);
-	d[2] = _mm_unpacklo_epi64(hi01, hi23);
-	d[3] = _mm_unpackhi_epi64(hi01, hi23);
-	return classify_planes(d);
 }
 
 /* Put bit j of each mask of `from` to bit i. */
@@ -151,17 +170,18 @@ add_kinds(struct kinds *k, unsigned int i, const struct kinds *from, unsigned in
 	k->special |= (from->special >> j & 1) << i;
 }
 
-static bool
-has_tag(const struct rte_mbuf *m, const uint8_t *p)
+/* @return bytes of tag to skip: with a stripped tag before it, this is a second one, and odd */
+static __rte_always_inline uint8_t
+tag_of(const struct rte_mbuf *m, const uint8_t *p)
 {
-	/* With a stripped tag before it this is a second one: odd. */
-	return load16(p + 2 * RTE_ETHER_ADDR_LEN) == RTE_BE16(RTE_ETHER_TYPE_VLAN) &&
-	       (m->ol_flags & STRIPPED) == 0;
+	bool tagged = load16(p + 2 * RTE_ETHER_ADDR_LEN) == RTE_BE16(RTE_ETHER_TYPE_VLAN);
+
+	return (uint8_t)((tagged & ((m->ol_flags & STRIPPED) == 0)) * TAG_LEN);
 }
 
-/* Among frames that are nothing plain, those with one tag are classified again behind it. */
+/* Frames that the first look did not take; tagged ones behind their tag. */
 static __rte_noinline void
-classify_tagged(struct burst *b, struct rte_mbuf *const *pkts, uint64_t lanes)
+classify_rest(struct burst *b, struct rte_mbuf *const *pkts, uint64_t lanes)
 {
 	const uint8_t *p[4] = { zeros, zeros, zeros, zeros };
 	unsigned int index[4], n = 0;
@@ -170,19 +190,16 @@ classify_tagged(struct burst *b, struct rte_mbuf *const *pkts, uint64_t lanes)
 	for (; lanes != 0; lanes &= lanes - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(lanes);
 
-		if (has_tag(pkts[i], b->p[i])) {
-			b->tag[i] = TAG_LEN;
-			b->p[i] += TAG_LEN;
-			p[n] = b->p[i];
-			index[n++] = i;
-		}
+		b->tag[i] = tag_of(pkts[i], b->p[i]);
+		b->p[i] += b->tag[i];
+		p[n] = b->p[i];
+		index[n++] = i;
 		if (n < 4 && (lanes & (lanes - 1)) != 0)
 			continue;
 		k = classify_4(p);
-		while (n > 0) {
+		for (; n > 0; p[n] = zeros) {
 			n--;
 			add_kinds(&b->k, index[n], &k, n);
-			p[n] = zeros;
 		}
 	}
 }
@@ -191,28 +208,24 @@ classify_tagged(struct burst *b, struct rte_mbuf *const *pkts, uint64_t lanes)
 static __rte_always_inline void
 classify(struct burst *b, struct rte_mbuf *const *pkts, uint16_t nb_pkts, uint64_t all)
 {
-	static const struct rte_mbuf nothing; /* without data: odd */
-	struct kinds k = { 0 }, k4;
-	uint64_t rest;
+	struct rte_mbuf *last[LANES], *const *group;
+	uint64_t v4, v6, rest;
 
 	memset(b->tag, 0, sizeof(b->tag));
-	for (unsigned int i = 0; i < nb_pkts; i += 4) {
-		for (unsigned int j = i; j < i + 4; j++) {
-			const struct rte_mbuf *m = j < nb_pkts ? pkts[j] : &nothing;
-			const uint8_t *data = rte_pktmbuf_mtod(m, const uint8_t *);
-
-			b->p[j] = m->data_len >= HEAD_NEED ? data : zeros;
-		}
-		k4 = classify_4(&b->p[i]);
-		k.v4 |= k4.v4 << i;
-		k.v6 |= k4.v6 << i;
-		k.ports |= k4.ports << i;
-		k.special |= k4.special << i;
+	memset(&b->k, 0, sizeof(b->k));
+	for (uint16_t i = 0; i < nb_pkts; i += LANES) {
+		group = group_of(pkts, i, nb_pkts, last);
+#pragma GCC unroll 4
+		for (unsigned int j = 0; j < LANES; j++)
+			b->p[i + j] = frame_of(group[j], HEAD_NEED);
+		classify_16(&b->p[i], &v4, &v6);
+		b->k.v4 |= v4 << i;
+		b->k.v6 |= v6 << i;
 	}
-	b->k = k;
-	rest = all & ~(k.v4 | k.v6);
+	b->k.ports = b->k.v4 | b->k.v6;
+	rest = all & ~b->k.ports;
 	if (unlikely(rest != 0))
-		classify_tagged(b, pkts, rest);
+		classify_rest(b, pkts, rest);
 }
 
 /* ---- tuples ---------------------------------------------------------------- */
@@ -311,6 +324,24 @@ crc_frame(const struct shape shape, const struct burst *b, unsigned int i)
 	return ~(uint32_t)crc;
 }
 
+/* Does the plain frame i end before its ports? Of IPv4 no plain one does. */
+static __rte_always_inline bool
+is_cut(const struct shape shape, const struct burst *b, struct rte_mbuf *const *pkts,
+                unsigned int i)
+{
+	return shape.v6 && unlikely(pkts[i]->data_len < TAIL_NEED + b->tag[i]);
+}
+
+static __rte_always_inline uint64_t
+crc_lane(const struct shape shape, const struct burst *b, struct rte_mbuf *const *pkts,
+                unsigned int i, uint32_t *hash)
+{
+	if (is_cut(shape, b, pkts, i))
+		return UINT64_C(1) << i;
+	hash[i] = crc_frame(shape, b, i);
+	return 0;
+}
+
 /* Hash plain frames of one shape. @return those that turn out to end too early */
 static __rte_always_inline uint64_t
 crc_lanes(const struct shape shape, const struct burst *b, struct rte_mbuf *const *pkts,
@@ -318,15 +349,14 @@ crc_lanes(const struct shape shape, const struct burst *b, struct rte_mbuf *cons
 {
 	uint64_t cut = 0;
 
-	for (; lanes != 0; lanes &= lanes - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(lanes);
-
-		if (shape.v6 && unlikely(pkts[i]->data_len < IPV6_NEED + b->tag[i])) {
-			cut |= UINT64_C(1) << i;
-			continue;
-		}
-		hash[i] = crc_frame(shape, b, i);
+	/* To count is cheaper than to search for bits, when there is nothing else in the burst. */
+	if (shape.ports && (lanes & (lanes + 1)) == 0) {
+		for (unsigned int i = 0; lanes != 0; i++, lanes >>= 1)
+			cut |= crc_lane(shape, b, pkts, i, hash);
+		return cut;
 	}
+	for (; lanes != 0; lanes &= lanes - 1)
+		cut |= crc_lane(shape, b, pkts, (unsigned int)__builtin_ctzll(lanes), hash);
 	return cut;
 }
 
@@ -344,7 +374,7 @@ toeplitz_lanes(const struct tp_flow *flow, const struct shape shape, const struc
 	for (; lanes != 0; lanes &= lanes - 1) {
 		unsigned int i = (unsigned int)__builtin_ctzll(lanes);
 
-		if (shape.v6 && unlikely(pkts[i]->data_len < IPV6_NEED + b->tag[i])) {
+		if (is_cut(shape, b, pkts, i)) {
 			cut |= UINT64_C(1) << i;
 			continue;
 		}
@@ -371,7 +401,7 @@ static __rte_always_inline uint64_t
 hash_burst(const struct tp_flow *flow, uint8_t policy, uint8_t fn, struct rte_mbuf **pkts,
                 uint16_t nb_pkts, uint32_t *hash)
 {
-	const uint64_t all = nb_pkts < TP_BURST_MAX ? (UINT64_C(1) << nb_pkts) - 1 : UINT64_MAX;
+	const uint64_t all = all_of(nb_pkts);
 	struct burst b;
 	uint64_t odd, special;
 
@@ -386,11 +416,8 @@ hash_burst(const struct tp_flow *flow, uint8_t policy, uint8_t fn, struct rte_mb
 	odd |= hash_lanes(flow, (struct shape){ policy, fn, true, false }, &b, pkts,
 	                b.k.v6 & ~b.k.ports, hash);
 	special = b.k.special & ~odd;
-	for (; unlikely(odd != 0); odd &= odd - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(odd);
-
-		special |= (uint64_t)flow_hash_one(flow, pkts[i], &hash[i]) << i;
-	}
+	if (unlikely(odd != 0))
+		special |= hash_odd(flow, pkts, odd, hash);
 	return special;
 }
 

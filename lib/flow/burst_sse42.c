@@ -27,11 +27,19 @@ void
 flow_crc32c_sse42(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
                 uint32_t *hash)
 {
-	if (len != 12 && len != 36) {
+	if (len % 4 != 0) {
 		flow_crc32c_scalar(flow, tuples, len, nb, hash);
 		return;
 	}
-	for (uint16_t i = 0; i < nb; i++, tuples += len)
-		hash[i] = ~(uint32_t)(len == 12 ? crc_add(UINT32_MAX, tuples, 12)
-		                                : crc_add(UINT32_MAX, tuples, 36));
+	for (uint16_t i = 0; i < nb; i++, tuples += len) {
+		uint64_t crc = UINT32_MAX;
+
+		if (len == 12)
+			crc = crc_add(crc, tuples, 12);
+		else if (len == 36)
+			crc = crc_add(crc, tuples, 36);
+		else
+			crc = crc_add(crc, tuples, len);
+		hash[i] = ~(uint32_t)crc;
+	}
 }

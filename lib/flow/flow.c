@@ -64,15 +64,32 @@ has_scalar(void)
 }
 
 static bool
+has_all(const enum rte_cpu_flag_t *flags, size_t nb_flags)
+{
+	for (size_t i = 0; i < nb_flags; i++)
+		if (rte_cpu_get_flag_enabled(flags[i]) != 1)
+			return false;
+	return true;
+}
+
+/* Every flag that a variant of this module or of lib/team is compiled with (meson.build). CPUID
+ * tells what the CPU has; __builtin_cpu_supports() asks, too, whether the kernel saves it.
+ */
+static bool
 has_sse42(void)
 {
-	return rte_cpu_get_flag_enabled(RTE_CPUFLAG_SSE4_2) == 1;
+	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_SSE4_2, RTE_CPUFLAG_POPCNT };
+
+	return has_all(flags, RTE_DIM(flags));
 }
 
 static bool
 has_avx2(void)
 {
-	return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) == 1 && __builtin_cpu_supports("avx2");
+	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX2, RTE_CPUFLAG_BMI1,
+		RTE_CPUFLAG_BMI2, RTE_CPUFLAG_POPCNT };
+
+	return has_all(flags, RTE_DIM(flags)) && __builtin_cpu_supports("avx2");
 }
 
 static bool
@@ -80,13 +97,10 @@ has_avx512(void)
 {
 	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512BW,
 		RTE_CPUFLAG_AVX512VL, RTE_CPUFLAG_AVX512DQ, RTE_CPUFLAG_AVX512VBMI,
-		RTE_CPUFLAG_AVX512VBMI2, RTE_CPUFLAG_GFNI, RTE_CPUFLAG_BMI2 };
+		RTE_CPUFLAG_AVX512VBMI2, RTE_CPUFLAG_GFNI, RTE_CPUFLAG_BMI2, RTE_CPUFLAG_POPCNT };
 
-	for (size_t i = 0; i < RTE_DIM(flags); i++)
-		if (rte_cpu_get_flag_enabled(flags[i]) != 1)
-			return false;
-	/* CPUID tells what the CPU has; this also asks whether the kernel saves it. */
-	return __builtin_cpu_supports("avx512f");
+	/* CRC has no wider version: the AVX2 kernels serve it. */
+	return has_avx2() && has_all(flags, RTE_DIM(flags)) && __builtin_cpu_supports("avx512f");
 }
 
 static flow_burst_fn
@@ -146,18 +160,18 @@ static const char *const fn_names[TP_FLOW_NB_FNS] = {
 	[TP_FLOW_CRC32C] = "crc32c",
 };
 
-static bool
-isa_supported(unsigned int isa)
+bool
+tp_flow_isa_supported(enum tp_flow_isa isa)
 {
-	return isas[isa].supported != NULL && isas[isa].supported();
+	return isa < TP_FLOW_NB_ISAS && isas[isa].supported();
 }
 
-static uint8_t
-best_isa(void)
+enum tp_flow_isa
+tp_flow_isa_best(void)
 {
 	unsigned int isa = TP_FLOW_NB_ISAS - 1;
 
-	while (!isa_supported(isa))
+	while (!tp_flow_isa_supported(isa))
 		isa--;
 	return isa;
 }
@@ -168,7 +182,7 @@ check(const struct tp_flow_conf *conf)
 	if (conf->policy >= TP_FLOW_NB_POLICIES || conf->fn >= TP_FLOW_NB_FNS ||
 	                conf->isa > TP_FLOW_ISA_BEST)
 		return EINVAL;
-	if (conf->isa != TP_FLOW_ISA_BEST && !isa_supported(conf->isa))
+	if (conf->isa != TP_FLOW_ISA_BEST && !tp_flow_isa_supported(conf->isa))
 		return ENOTSUP;
 	return 0;
 }
@@ -190,7 +204,7 @@ tp_flow_create(const struct tp_flow_conf *conf, int socket_id)
 	}
 	flow->conf = *conf;
 	if (conf->isa == TP_FLOW_ISA_BEST)
-		flow->conf.isa = best_isa();
+		flow->conf.isa = tp_flow_isa_best();
 	flow->conf.trust_rss &= flow_rss_possible(conf);
 	flow->burst_all = isas[flow->conf.isa].burst[conf->fn](&flow->conf);
 	flow->burst = flow->conf.trust_rss ? flow_burst_rss : flow->burst_all;
@@ -226,18 +240,6 @@ tp_flow_hash_tuples(const struct tp_flow *flow, const uint8_t *tuples, uint16_t 
                 uint32_t *hash)
 {
 	flow->tuples(flow, tuples, len, nb, hash);
-}
-
-uint32_t
-flow_hash_tuple(const struct tp_flow *flow, const uint8_t *tuple, uint16_t len)
-{
-	uint32_t hash;
-
-	if (flow->conf.fn == TP_FLOW_TOEPLITZ)
-		flow_toeplitz_scalar(flow, tuple, len, 1, &hash);
-	else
-		flow_crc32c_scalar(flow, tuple, len, 1, &hash);
-	return hash;
 }
 
 /* ---- names ----------------------------------------------------------------- */

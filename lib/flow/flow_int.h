@@ -17,6 +17,8 @@
 #ifndef FLOW_INT_H
 #define FLOW_INT_H
 
+#include <string.h>
+
 #include "tp_flow.h"
 #include "tp_pkt.h"
 
@@ -24,6 +26,9 @@
 #define FLOW_TUPLE_MAX 44
 /* Groups of four neighbouring bytes, those that reach over an edge of the tuple included. */
 #define FLOW_NB_WINDOWS (FLOW_TUPLE_MAX + 3)
+
+/* A tag that is in the mbuf now. */
+#define STRIPPED (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)
 
 typedef uint64_t (*flow_burst_fn)(const struct tp_flow *flow, struct rte_mbuf **pkts,
                 uint16_t nb_pkts, uint32_t *hash);
@@ -36,7 +41,7 @@ struct tp_flow {
 	flow_burst_fn burst_all; /* without the ports' help */
 	flow_tuples_fn tuples;
 	/* Toeplitz for GF2P8AFFINEQB: row c of matrix s is the key's bits 8s+c..8s+c+7. */
-	uint64_t matrix[FLOW_NB_WINDOWS];
+	alignas(64) uint64_t matrix[RTE_ALIGN_CEIL(FLOW_NB_WINDOWS, 8)];
 	/* Toeplitz for PSHUFB: the same matrices times 0..15 and times 16 x 0..15. */
 	alignas(16) uint8_t nibble[FLOW_NB_WINDOWS][2][16];
 	/* Toeplitz: table[j][b] is what byte j adds to the hash when it has value b.
@@ -45,10 +50,34 @@ struct tp_flow {
 	uint32_t table[FLOW_TUPLE_MAX][256];
 };
 
-/* ---- flow.c ---------------------------------------------------------------- */
+/* ---- unaligned words, in the order of memory ---------------------------------- */
 
-/* Hash one tuple by whichever function is configured, on any CPU. */
-uint32_t flow_hash_tuple(const struct tp_flow *flow, const uint8_t *tuple, uint16_t len);
+static __rte_always_inline uint16_t
+load16(const uint8_t *p)
+{
+	uint16_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static __rte_always_inline uint32_t
+load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static __rte_always_inline uint64_t
+load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
 
 /* ---- tuple.c --------------------------------------------------------------- */
 
@@ -59,11 +88,11 @@ uint32_t flow_hash_tuple(const struct tp_flow *flow, const uint8_t *tuple, uint1
 uint16_t flow_tuple(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
                 const struct tp_pkt_info *info, uint8_t *tuple);
 
-/* Parse and hash one frame of any kind: what each kernel does with frames that are too odd
- * for it.
+/* Hash one frame of any kind: what each kernel does with frames that are too odd for it.
  * @return whether control may want to see it
  */
-bool flow_hash_one(const struct tp_flow *flow, const struct rte_mbuf *m, uint32_t *hash);
+bool flow_hash_parsed(const struct tp_flow *flow, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint32_t *hash);
 
 /* ---- rss.c ------------------------------------------------------------------ */
 

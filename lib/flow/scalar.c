@@ -136,9 +136,12 @@ uint64_t
 flow_burst_scalar(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts,
                 uint32_t *hash)
 {
+	struct tp_pkt_info info;
 	uint64_t special = 0;
 
-	for (uint16_t i = 0; i < nb_pkts; i++)
-		special |= (uint64_t)flow_hash_one(flow, pkts[i], &hash[i]) << i;
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		tp_pkt_parse(pkts[i], &info);
+		special |= (uint64_t)flow_hash_parsed(flow, pkts[i], &info, &hash[i]) << i;
+	}
 	return special;
 }

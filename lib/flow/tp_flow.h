@@ -42,6 +42,13 @@ enum tp_flow_isa {
 	TP_FLOW_ISA_BEST = TP_FLOW_NB_ISAS, /**< the best this CPU has */
 };
 
+/** May code for this unit run here? By what the CPU has and the kernel saves. Any thread; before
+ * rte_eal_init() too.
+ */
+bool tp_flow_isa_supported(enum tp_flow_isa isa);
+/** @return the most preferred unit that is supported */
+enum tp_flow_isa tp_flow_isa_best(void);
+
 /** Bytes of a Toeplitz key: 40 as NICs have it covers the 36 bytes of an IPv6 tuple. */
 #define TP_FLOW_KEY_LEN 40
 /** Microsoft's verification key, the default of most NICs. */

@@ -21,8 +21,10 @@
 #define VLAN_ID_MASK 0x0fff
 #define PORT_LEN 2
 
-/* Copy n bytes from the frame; they were found to be there. */
-static void
+/* Copy n bytes from the frame; they were found to be there. n is a constant wherever this matters,
+ * so that a few moves do it.
+ */
+static __rte_always_inline void
 pull(const struct rte_mbuf *m, uint32_t off, uint32_t n, uint8_t *to)
 {
 	const void *from = rte_pktmbuf_read(m, off, n, to);
@@ -74,27 +76,34 @@ static uint16_t
 tuple_l2(const struct tp_flow_conf *conf, const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 uint8_t *tuple)
 {
-	uint16_t len = 2 * RTE_ETHER_ADDR_LEN;
+	rte_be16_t type;
+	uint32_t mac_end;
+	uint64_t end;
 
-	memset(tuple, 0, 16);
 	if (info->flags & TP_PKT_F_RUNT) {
-		pull(m, 0, RTE_MIN(m->pkt_len, (uint32_t)len), tuple);
+		memset(tuple, 0, 16);
+		pull(m, 0, RTE_MIN(m->pkt_len, 2u * RTE_ETHER_ADDR_LEN), tuple);
 		return 16;
 	}
-	pull(m, 0, len, tuple);
+	pull(m, 0, 8, tuple);
+	pull(m, 8, sizeof(mac_end), (uint8_t *)&mac_end);
 	/* The EtherType is the last thing before the network layer. A length is none: it would
 	 * scatter the frames of one flow.
 	 */
-	pull(m, info->l3_off - 2u, 2, tuple + len);
-	if ((tuple[12] << 8 | tuple[13]) < RTE_ETHER_TYPE_IPV4)
-		tuple[12] = tuple[13] = 0;
+	pull(m, info->l3_off - 2u, sizeof(type), (uint8_t *)&type);
+	if (rte_be_to_cpu_16(type) < RTE_ETHER_TYPE_IPV4)
+		type = 0;
+	/* One store, as it will be one load. */
+	end = rte_le_to_cpu_32(mac_end) | (uint64_t)rte_le_to_cpu_16(type) << 32;
+	end = rte_cpu_to_le_64(end);
+	memcpy(tuple + 8, &end, sizeof(end));
 	if (conf->symmetric && order(tuple, tuple + 6, 6) > 0)
 		swap(tuple, tuple + 6, 6);
 	return 16;
 }
 
 /* Source and destination address, then the ports. */
-static uint16_t
+static __rte_always_inline uint16_t
 tuple_l34(const struct tp_flow_conf *conf, const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 uint16_t addr_off, uint16_t addr_len, uint8_t *tuple)
 {
@@ -115,7 +124,7 @@ tuple_l34(const struct tp_flow_conf *conf, const struct rte_mbuf *m, const struc
 	return 2 * addr_len + 2 * PORT_LEN;
 }
 
-static uint16_t
+static __rte_always_inline uint16_t
 tuple_l23(const struct tp_flow_conf *conf, const struct rte_mbuf *m, uint16_t addr_off,
                 uint16_t addr_len, uint8_t *tuple)
 {
@@ -132,22 +141,36 @@ tuple_l23(const struct tp_flow_conf *conf, const struct rte_mbuf *m, uint16_t ad
 	return 2 * addr_len + 2 * RTE_ETHER_ADDR_LEN;
 }
 
-static uint16_t
+/* @param addr_off where the source address begins
+ * @param len bytes of an address, a constant
+ */
+static __rte_always_inline uint16_t
 tuple_ip(const struct tp_flow_conf *conf, const struct rte_mbuf *m, const struct tp_pkt_info *info,
-                uint8_t *tuple)
+                uint16_t addr_off, uint16_t len, uint8_t *tuple)
 {
-	bool v4 = info->l3 == TP_L3_IPV4;
-	uint16_t len = v4 ? 4 : 16;
-	uint16_t off = info->l3_off + (v4 ? offsetof(struct rte_ipv4_hdr, src_addr)
-	                                  : offsetof(struct rte_ipv6_hdr, src_addr));
-
 	if (conf->policy == TP_FLOW_DST) {
-		pull(m, off + len, len, tuple);
+		pull(m, addr_off + len, len, tuple);
 		return len;
 	}
 	if (conf->policy == TP_FLOW_L23)
-		return tuple_l23(conf, m, off, len, tuple);
-	return tuple_l34(conf, m, info, off, len, tuple);
+		return tuple_l23(conf, m, addr_off, len, tuple);
+	return tuple_l34(conf, m, info, addr_off, len, tuple);
+}
+
+static uint16_t
+tuple_ipv4(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t *tuple)
+{
+	return tuple_ip(conf, m, info, info->l3_off + offsetof(struct rte_ipv4_hdr, src_addr), 4,
+	                tuple);
+}
+
+static uint16_t
+tuple_ipv6(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t *tuple)
+{
+	return tuple_ip(conf, m, info, info->l3_off + offsetof(struct rte_ipv6_hdr, src_addr), 16,
+	                tuple);
 }
 
 static uint16_t
@@ -185,22 +208,20 @@ uint16_t
 flow_tuple(const struct tp_flow_conf *conf, const struct rte_mbuf *m,
                 const struct tp_pkt_info *info, uint8_t *tuple)
 {
-	bool ip = info->l3 == TP_L3_IPV4 || info->l3 == TP_L3_IPV6;
-
 	if (info->flags & TP_PKT_F_RUNT)
 		return tuple_l2(conf, m, info, tuple);
 	switch (conf->policy) {
 	case TP_FLOW_L34:
 	case TP_FLOW_L23:
-		if (ip)
-			return tuple_ip(conf, m, info, tuple);
-		break;
 	case TP_FLOW_DST:
 	case TP_FLOW_FC:
-		if (info->l3 == TP_L3_FCOE)
+		if (info->l3 == TP_L3_IPV4)
+			return tuple_ipv4(conf, m, info, tuple);
+		if (info->l3 == TP_L3_IPV6)
+			return tuple_ipv6(conf, m, info, tuple);
+		if (info->l3 == TP_L3_FCOE &&
+		                (conf->policy == TP_FLOW_DST || conf->policy == TP_FLOW_FC))
 			return tuple_fcoe(conf, m, info, tuple);
-		if (ip)
-			return tuple_ip(conf, m, info, tuple);
 		break;
 	case TP_FLOW_VLAN_SRCMAC:
 		return tuple_vlan_srcmac(m, info, tuple);
@@ -222,14 +243,12 @@ special(const struct tp_pkt_info *info)
 }
 
 bool
-flow_hash_one(const struct tp_flow *flow, const struct rte_mbuf *m, uint32_t *hash)
+flow_hash_parsed(const struct tp_flow *flow, const struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint32_t *hash)
 {
 	uint8_t tuple[FLOW_TUPLE_MAX];
-	struct tp_pkt_info info;
-	uint16_t len;
+	uint16_t len = flow_tuple(&flow->conf, m, info, tuple);
 
-	tp_pkt_parse(m, &info);
-	len = flow_tuple(&flow->conf, m, &info, tuple);
-	*hash = flow_hash_tuple(flow, tuple, len);
-	return special(&info);
+	flow->tuples(flow, tuple, len, 1, hash);
+	return special(info);
 }

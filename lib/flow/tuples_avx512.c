@@ -55,6 +55,55 @@ hash16_v6(const struct tp_flow *flow, struct low_bytes low, const uint8_t *tuple
 	return toeplitz_planes(flow, low, t, 9);
 }
 
+/* Bytes q..q-3 of a tuple, for one group; what would lie before it comes from behind it. */
+#define FROM(q) ((q)&63) | (((q)-1) & 63) << 8 | (((q)-2) & 63) << 16 | (((q)-3) & 63) << 24
+
+/* A tuple with zeros behind it. It may just have been put together, and a load that spans stores
+ * under way has to wait for all of them: the usual ones are loaded as tuple.c stores them.
+ */
+static __rte_always_inline __m512i
+load_tuple(const uint8_t *tuple, uint16_t len)
+{
+	const __m128i *p = (const __m128i *)tuple;
+	__m512i bytes;
+
+	if (len == 12 || len == 16)
+		return _mm512_zextsi128_si512(_mm_set_epi64x(
+		                (long long)(len == 12 ? load32(tuple + 8) : load64(tuple + 8)),
+		                (long long)load64(tuple)));
+	if (len != 36)
+		return _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, len), tuple);
+	bytes = _mm512_zextsi256_si512(_mm256_loadu2_m128i(p + 1, p));
+	return _mm512_inserti32x4(bytes, _mm_loadu_si32(p + 2), 2);
+}
+
+/* One tuple: a register holds eight windows, one in each group of eight bytes.
+ * Window s gets bytes s..s-3, which add to bytes 0..3 of the hash.
+ */
+static __rte_always_inline uint32_t
+hash_one(const struct tp_flow *flow, const uint8_t *tuple, uint16_t len)
+{
+	const __mmask64 four_each = UINT64_C(0x0f0f0f0f0f0f0f0f);
+	const __m512i bytes = load_tuple(tuple, len);
+	__m512i from = _mm512_setr_epi64(
+	                FROM(0), FROM(1), FROM(2), FROM(3), FROM(4), FROM(5), FROM(6), FROM(7));
+	__m512i sum = _mm512_setzero_si512(), windows;
+	__m256i half;
+	__m128i quarter;
+
+	for (unsigned int s = 0; s < len + 3u; s += 8) {
+		windows = _mm512_maskz_permutexvar_epi8(four_each, from, bytes);
+		sum = _mm512_xor_si512(
+		                sum, _mm512_gf2p8affine_epi64_epi8(windows,
+		                                     _mm512_load_si512(&flow->matrix[s]), 0));
+		from = _mm512_add_epi8(from, _mm512_set1_epi8(8));
+	}
+	half = _mm256_xor_si256(_mm512_castsi512_si256(sum), _mm512_extracti64x4_epi64(sum, 1));
+	quarter = _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+	quarter = _mm_xor_si128(quarter, _mm_unpackhi_epi64(quarter, quarter));
+	return __builtin_bswap32((uint32_t)_mm_cvtsi128_si32(quarter));
+}
+
 void
 flow_toeplitz_avx512(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
                 uint32_t *hash)
@@ -64,8 +113,9 @@ flow_toeplitz_avx512(const struct tp_flow *flow, const uint8_t *tuples, uint16_t
 	__m512i h;
 	uint16_t i;
 
-	if (len != 12 && len != 36) {
-		flow_toeplitz_scalar(flow, tuples, len, nb, hash);
+	if (nb == 1 || (len != 12 && len != 36)) {
+		for (i = 0; i < nb; i++, tuples += len)
+			hash[i] = hash_one(flow, tuples, len);
 		return;
 	}
 	for (i = 0; i + LANES <= nb; i += LANES, tuples += LANES * len) {

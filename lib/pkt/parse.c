@@ -367,8 +367,8 @@ parse_l3(struct reader *r, struct tp_pkt_info *info, rte_be16_t type)
 }
 
 /* Out of line, so that the short way needs no registers saved. */
-static __rte_noinline void
-parse_any(const struct rte_mbuf *m, struct tp_pkt_info *info)
+__rte_noinline void
+tp_pkt_parse_odd(const struct rte_mbuf *m, struct tp_pkt_info *info)
 {
 	struct reader r = { .m = m, .end = m->pkt_len };
 	struct rte_ether_hdr eth;
@@ -454,7 +454,7 @@ wire32_at(const uint8_t *p)
 
 /* The bulk of all traffic: untagged unicast TCP and UDP, whole, without IP options and
  * extension headers, headers in the first segment. What it takes it reports just as
- * parse_any() does, which takes the rest. IPv4 or IPv6, TCP or UDP: which one is next no CPU
+ * tp_pkt_parse_odd() does, which takes the rest. IPv4 or IPv6, TCP or UDP: which one is next no CPU
  * can predict, so that the only branches are those that plain frames never take.
  */
 static inline bool
@@ -497,7 +497,7 @@ void
 tp_pkt_parse(const struct rte_mbuf *m, struct tp_pkt_info *info)
 {
 	if (!parse_plain(m, info))
-		parse_any(m, info);
+		tp_pkt_parse_odd(m, info);
 }
 
 void

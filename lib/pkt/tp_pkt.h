@@ -72,6 +72,10 @@ void tp_pkt_parse_burst(struct rte_mbuf *const *pkts, uint16_t nb_pkts, struct t
 
 /** The same for one frame. */
 void tp_pkt_parse(const struct rte_mbuf *m, struct tp_pkt_info *info);
+/** The same; faster for frames that are anything but whole untagged TCP and UDP packets without
+ * options, slower for those.
+ */
+void tp_pkt_parse_odd(const struct rte_mbuf *m, struct tp_pkt_info *info);
 
 /** Is the checksum of the packet's TCP, UDP or ICMPv6 right? Computed, whatever the port said; a UDP
  * datagram over IPv4 without checksum is right. Any thread.

@@ -513,6 +513,16 @@ symmetric_joins_directions(void **state)
 
 /* ---- all units alike -------------------------------------------------------------- */
 
+/* An IP length that ends before the ports, or just behind them. */
+static void
+shorten_ip(struct frame *f)
+{
+	if (f->ip4 != 0)
+		frame_be16(f->b + f->ip4 + 2, rte_rand() % 40);
+	if (f->ip6 != 0)
+		frame_be16(f->b + f->ip6 + 4, rte_rand() % 10);
+}
+
 /* Any frame at all: a sample with random fields; sometimes cut, damaged, in pieces. */
 static void
 random_packet(struct packet *pkt)
@@ -523,6 +533,8 @@ random_packet(struct packet *pkt)
 	randomise(&frame);
 	if (rte_rand() % 4 == 0)
 		frame_pad(&frame, frame.len + rte_rand() % 64);
+	if (rte_rand() % 4 == 0)
+		shorten_ip(&frame);
 	len = frame.len;
 	if (rte_rand() % 4 == 0)
 		len = rte_rand() % (len + 1);
