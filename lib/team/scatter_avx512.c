@@ -139,33 +139,90 @@ reorder(struct rte_mbuf *const *pkts, __m512i order, uint16_t nb, struct rte_mbu
 	}
 }
 
+/* Which members 32 frames have. */
+static __rte_always_inline uint32_t
+seen_in(__m256i member, __mmask32 valid)
+{
+	const __m512i one = _mm512_set1_epi32(1);
+	__m512i lo = _mm512_cvtepu8_epi32(_mm256_castsi256_si128(member));
+	__m512i hi = _mm512_cvtepu8_epi32(_mm256_extracti128_si256(member, 1));
+
+	/* TP_MEMBER_NONE shifts the bit out. */
+	lo = _mm512_maskz_sllv_epi32((__mmask16)valid, one, lo);
+	hi = _mm512_maskz_sllv_epi32((__mmask16)(valid >> 16), one, hi);
+	return (uint32_t)_mm512_reduce_or_epi32(_mm512_or_si512(lo, hi));
+}
+
+/* Put frames in order by member, but for those of none.
+ * @param first out: where each member's frames begin
+ * @return frames in order
+ */
+static __rte_always_inline uint16_t
+sort_64(__m512i member, uint8_t nb_members, __mmask64 valid, __m512i *order, uint16_t *first)
+{
+	const __m512i one = _mm512_set1_epi8(1);
+	__m512i number = _mm512_setzero_si512();
+	__mmask64 mine;
+	uint16_t next = 0;
+
+	for (uint8_t i = 0; i < nb_members; i++) {
+		mine = _mm512_mask_cmpeq_epi8_mask(valid, member, number);
+		first[i] = next;
+		*order = append(*order, mine, next);
+		next += (uint16_t)__builtin_popcountll(mine);
+		number = _mm512_add_epi8(number, one);
+	}
+	return next;
+}
+
+/* The same for 32 frames or less: a register has room for them twice, so that one comparison and
+ * one list serve two members. Writes one of first[] too many when they are odd.
+ */
+static __rte_always_inline uint16_t
+sort_32(__m512i member, uint8_t nb_members, __mmask64 valid, __m512i *order, uint16_t *first)
+{
+	const __m512i two = _mm512_set1_epi8(2);
+	__m512i number = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi8(1), 1);
+	__m512i twice = _mm512_shuffle_i64x2(member, member, 0x44);
+	__mmask64 both = valid | valid << 32, mine;
+	uint16_t next = 0;
+
+	for (uint8_t i = 0; i < nb_members; i += 2) {
+		mine = _mm512_mask_cmpeq_epi8_mask(both, twice, number);
+		first[i] = next;
+		first[i + 1] = next + (uint16_t)__builtin_popcount((uint32_t)mine);
+		*order = append(*order, mine, next);
+		next += (uint16_t)__builtin_popcountll(mine);
+		number = _mm512_add_epi8(number, two);
+	}
+	*order = _mm512_and_si512(*order, _mm512_set1_epi8(2 * LANES - 1));
+	return next;
+}
+
 void
 scatter_avx512(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out)
 {
 	const __mmask64 valid = _bzhi_u64(UINT64_MAX, nb_pkts);
-	const __m512i one = _mm512_set1_epi8(1);
 	__m512i member = members_of(map, nb_buckets, hash, nb_pkts, out->bucket);
-	__m512i order = _mm512_setzero_si512(), number = _mm512_setzero_si512();
-	__mmask64 mine;
-	uint32_t mask = 0;
-	uint16_t next = 0;
+	uint32_t mask = seen_in(_mm512_castsi512_si256(member), (__mmask32)valid);
+	__m512i order = _mm512_setzero_si512();
+	__mmask64 none;
+	uint16_t next;
 
-	for (uint8_t i = 0; i < nb_members; i++) {
-		mine = _mm512_mask_cmpeq_epi8_mask(valid, member, number);
-		out->first[i] = next;
-		order = append(order, mine, next);
-		next += (uint16_t)__builtin_popcountll(mine);
-		mask |= (uint32_t)(mine != 0) << i;
-		number = _mm512_add_epi8(number, one);
+	if (nb_pkts <= 2 * LANES) {
+		next = sort_32(member, nb_members, valid, &order, out->first);
+	} else {
+		next = sort_64(member, nb_members, valid, &order, out->first);
+		mask |= seen_in(_mm512_extracti64x4_epi64(member, 1), (__mmask32)(valid >> 32));
 	}
 	/* The rest of first; what is written behind it is written again below. */
 	_mm512_storeu_si512(&out->first[nb_members], _mm512_set1_epi16((short)next));
 	if (unlikely(next < nb_pkts)) {
-		mine = _mm512_mask_cmpeq_epi8_mask(
+		none = _mm512_mask_cmpeq_epi8_mask(
 		                valid, member, _mm512_set1_epi8((char)TP_MEMBER_NONE));
-		order = append(order, mine, next);
+		order = append(order, none, next);
 	}
 	out->first[SLOT_NONE] = next;
 	out->first[NB_SLOTS] = nb_pkts;
