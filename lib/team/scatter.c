@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-#include <rte_cpuflags.h>
+#include <errno.h>
 
 #include "scatter_int.h"
 
@@ -33,20 +33,32 @@ scatter_scalar(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
 		out->pkts[next[slot[i]]++] = pkts[i];
 }
 
-scatter_fn scatter_best = scatter_scalar;
+/* By enum tp_flow_isa: its checks of the CPU hold for these too. */
+static const scatter_fn units[TP_FLOW_NB_ISAS] = {
+	[TP_FLOW_ISA_SCALAR] = scatter_scalar,
+	[TP_FLOW_ISA_SSE42] = scatter_sse42,
+	[TP_FLOW_ISA_AVX2] = scatter_sse42, /* no use for wider vectors without compression */
+	[TP_FLOW_ISA_AVX512] = scatter_avx512,
+};
+
+static scatter_fn scatter = scatter_scalar;
+
+int
+tp_team_scatter_isa(enum tp_flow_isa isa)
+{
+	if (isa > TP_FLOW_ISA_BEST)
+		return -EINVAL;
+	if (isa == TP_FLOW_ISA_BEST)
+		isa = tp_flow_isa_best();
+	else if (!tp_flow_isa_supported(isa))
+		return -ENOTSUP;
+	scatter = units[isa];
+	return 0;
+}
 
 RTE_INIT(choose_scatter)
 {
-	static const enum rte_cpu_flag_t flags[] = { RTE_CPUFLAG_AVX512F, RTE_CPUFLAG_AVX512BW,
-		RTE_CPUFLAG_AVX512VL, RTE_CPUFLAG_AVX512DQ, RTE_CPUFLAG_AVX512VBMI,
-		RTE_CPUFLAG_AVX512VBMI2, RTE_CPUFLAG_BMI2 };
-
-	for (size_t i = 0; i < RTE_DIM(flags); i++)
-		if (rte_cpu_get_flag_enabled(flags[i]) != 1)
-			return;
-	/* CPUID tells what the CPU has; this also asks whether the kernel saves it. */
-	if (__builtin_cpu_supports("avx512f"))
-		scatter_best = scatter_avx512;
+	tp_team_scatter_isa(TP_FLOW_ISA_BEST);
 }
 
 void
@@ -54,5 +66,5 @@ tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out)
 {
-	scatter_best(map, nb_buckets, nb_members, pkts, hash, nb_pkts, out);
+	scatter(map, nb_buckets, nb_members, pkts, hash, nb_pkts, out);
 }

@@ -20,11 +20,11 @@ typedef void (*scatter_fn)(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_m
 void scatter_scalar(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out);
+void scatter_sse42(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
+                struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
+                struct tp_scatter *out);
 void scatter_avx512(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out);
-
-/* The unit that this CPU is best served by; tests and benches may set another one. */
-extern scatter_fn scatter_best;
 
 #endif

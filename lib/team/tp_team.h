@@ -285,6 +285,11 @@ struct tp_scatter {
 void tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
                 struct tp_scatter *out);
+/** Choose the vector unit that scatters; without this call it is the best that this CPU has. For
+ * tests and benches, while no worker runs.
+ * @return 0, -EINVAL, or -ENOTSUP: this CPU lacks it
+ */
+int tp_team_scatter_isa(enum tp_flow_isa isa);
 
 /* ==== words between lcores (protocols.md of the design) ================== */
 

@@ -332,6 +332,7 @@ case_init(struct scene *s, const struct balance_case *c)
 	conf.flow.isa = c->isa;
 	conf.flow.trust_rss = c->rss;
 	s->nb_buckets = conf.nb_buckets;
+	tp_team_scatter_isa(c->isa);
 	s->flow = tp_flow_create(&conf.flow, SOCKET_ID_ANY);
 	if (s->flow == NULL)
 		return -rte_errno;

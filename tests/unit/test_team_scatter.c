@@ -4,6 +4,7 @@
 
 /* Scatter is a stable partition of the burst by what the map says. */
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,13 +79,12 @@ scene_check(const struct scene *s)
 }
 
 static void
-partition_is_stable(void **state)
+check_partition(void)
 {
 	static const uint32_t sizes[] = { 256, 512, 1024, 4096, 65536 };
 	static const unsigned int nones[] = { 0, 0, 10, 100 };
 	struct scene s;
 
-	(void)state;
 	for (size_t z = 0; z < RTE_DIM(sizes); z++) {
 		for (unsigned int round = 0; round < 4 * TP_MAX_MEMBERS; round++) {
 			scene_make(&s, sizes[z], 1 + round % TP_MAX_MEMBERS,
@@ -96,6 +96,25 @@ partition_is_stable(void **state)
 			free(s.map);
 		}
 	}
+}
+
+static void
+partition_is_stable(void **state)
+{
+	(void)state;
+	for (unsigned int isa = 0; isa < TP_FLOW_NB_ISAS; isa++) {
+		int rc = tp_team_scatter_isa(isa);
+
+		if (rc == 0) {
+			check_partition();
+			continue;
+		}
+		assert_int_equal(rc, -ENOTSUP);
+		assert_false(tp_flow_isa_supported(isa));
+		print_message("skipped: no %s on this CPU\n", tp_flow_isa_name(isa));
+	}
+	assert_int_equal(tp_team_scatter_isa(TP_FLOW_ISA_BEST), 0);
+	assert_int_equal(tp_team_scatter_isa(TP_FLOW_ISA_BEST + 1), -EINVAL);
 }
 
 static void
