@@ -10,8 +10,11 @@
 #   teampmd ---- m0 (net_af_packet) ------ p0 -------+  two equal-cost routes: the peer
 #        \------ m1 (net_af_packet) ------ p1 -------+  hashes its flows over both links
 #
-# Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--keep]
-# SIZE is what each side sends.
+# Then the team itself serves TCP at the same address: what comes to port 80 is its offload
+# engine's, everything else the kernel's.
+#
+# Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--serve SIZE] [--keep]
+# --size is what each side sends, --serve what the peer fetches from the team (1G).
 # Needs nothing but Debian 12; as an ordinary user it runs inside a user namespace where the
 # system allows that, else it balances a pcap file (without links to cut).
 set -euo pipefail
@@ -20,17 +23,21 @@ export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 mode=hash
 size_mib=256
+serve_size=1G
 keep=false
 args=("$@")
 while [ $# -gt 0 ]; do
     case "$1" in
     --mode) mode=${2:?--mode needs a value}; shift ;;
     --size) size_mib=${2:?--size needs a value}; shift ;;
+    --serve) serve_size=${2:?--serve needs a value}; shift ;;
     --keep) keep=true ;;
-    *) echo "quickstart.sh: unknown argument '$1' (there are --mode, --size and --keep)" >&2; exit 2 ;;
+    *) echo "quickstart.sh: unknown argument '$1' (there are --mode, --size, --serve and --keep)" >&2; exit 2 ;;
     esac
     shift
 done
+[[ $serve_size =~ ^[1-9][0-9]*[KMG]?$ ]] || {
+    echo "quickstart.sh: --serve $serve_size: not a size like 64M or 1G" >&2; exit 2; }
 case "$mode" in hash | active-backup) ;; *)
     echo "quickstart.sh: --mode $mode: not one of hash, active-backup" >&2; exit 2 ;;
 esac
@@ -122,6 +129,7 @@ peer_bridge() {
     done
     in_peer ip link set br0 up
     in_peer ip addr add 10.77.0.2/24 dev br0
+    in_peer ip addr add fd77::2/64 dev br0 nodad
 }
 
 # Static aggregation: one address behind both links, and a route that hashes flows over those
@@ -135,15 +143,25 @@ peer_multipath() {
         in_peer sysctl -qw "net.ipv4.conf.p$i.ignore_routes_with_linkdown=1"
         in_peer sysctl -qw "net.ipv4.conf.p$i.rp_filter=2"
         in_peer ip link set "p$i" address 02:77:00:00:00:02 up
+        in_peer ip addr add fd77::2/128 dev "p$i" nodad
     done
     in_peer ip route add 10.77.0.1/32 src 10.77.0.2 nexthop dev p0 nexthop dev p1
+    in_peer sysctl -qw net.ipv6.fib_multipath_hash_policy=1
+    in_peer sysctl -qw net.ipv6.conf.p0.keep_addr_on_down=1 net.ipv6.conf.p1.keep_addr_on_down=1
+    peer_routes_v6
+}
+
+peer_routes_v6() {
+    in_peer ip -6 route replace fd77::1/128 src fd77::2 \
+        nexthop via fd77::1 dev p0 onlink nexthop via fd77::1 dev p1 onlink
 }
 
 start_team() {
     ip netns exec "$host" "$teampmd" --no-huge -m 512 --no-pci --no-telemetry --file-prefix "tpq$$" \
         --vdev net_af_packet0,iface=m0 --vdev net_af_packet1,iface=m1 \
         --vdev net_tap0,iface=team0 --log-level lib.eal:warning \
-        -- --host net_tap0 --mode "$mode" --control-socket "$tmp/control" \
+        -- --host net_tap0 --mode "$mode" --ip 10.77.0.1/24 --ip fd77::1/64 --service http:80 \
+        --control-socket "$tmp/control" \
         >"$tmp/teampmd.log" 2>&1 &
     daemon=$!
     pids+=("$daemon")
@@ -153,6 +171,7 @@ start_team() {
         sleep 0.1
     done
     in_host ip addr add 10.77.0.1/24 dev team0
+    in_host ip addr add fd77::1/64 dev team0 nodad
     in_host ip link set team0 up
 }
 
@@ -193,6 +212,12 @@ main() {
     serve "$host" 10.77.0.1 "$tmp/at-host"
     python3 scripts/quickstart_run.py --host "$host" --peer "$peer" --dir "$tmp" \
         --teamctl "$teamctl" --socket "$tmp/control" --mode "$mode"
+    rm -f "$tmp"/at-*/* "$tmp"/got-*
+    if [ "$mode" = hash ]; then
+        peer_routes_v6 # a link that went down took its next hop along
+    fi
+    python3 scripts/quickstart_serve.py --peer "$peer" --dir "$tmp" --teamctl "$teamctl" \
+        --socket "$tmp/control" --size "$serve_size" http://10.77.0.1 "http://[fd77::1]"
     say "stopping the daemon ..."
     kill -TERM "$daemon"
     local code=0

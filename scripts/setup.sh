@@ -21,7 +21,8 @@ build=(
 )
 testing=(
     git ca-certificates procps python3 python3-scapy spin
-    iproute2 iputils-ping ethtool tcpdump tshark iperf3 curl jq
+    iproute2 iputils-ping ethtool tcpdump tshark iperf3 curl jq netcat-openbsd
+    wrk nghttp2-client redis-tools python3-crcmod
     openvswitch-switch
 )
 packages=("${build[@]}" "${testing[@]}")
