@@ -233,8 +233,8 @@ frto_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *ac
 	} else if (ack->moved && !(c->flags & TP_TCP_F_SACK)) {
 		tcp_undo(env, c, now); /* step 3 (b) */
 	} else if (ack->moved || ack->dup || ack->sacked > 0) {
-		/* step 3 (a): conventional, with a window of three at most */
-		c->cwnd = RTE_MIN(c->cwnd, 3u * c->snd_mss);
+		/* step 3 (a): conventional, with a window of three: two are the new data */
+		c->cwnd = RTE_MIN(RTE_MAX(c->cwnd, tcp_in_flight(c) + c->snd_mss), 3u * c->snd_mss);
 		c->frto = TCP_FRTO_NONE;
 	}
 }
