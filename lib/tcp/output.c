@@ -274,7 +274,7 @@ syn_flags(const struct tp_tcp_conn *c)
 
 	if (c->state == TP_TCP_SYN_RCVD)
 		return TP_TCP_SYN | TP_TCP_ACK | (ecn ? TP_TCP_ECE : 0);
-	return TP_TCP_SYN | (ecn && c->nb_rexmit == 0 ? TP_TCP_ECE | TP_TCP_CWR : 0);
+	return TP_TCP_SYN | (ecn && c->snd_nxt == c->iss ? TP_TCP_ECE | TP_TCP_CWR : 0);
 }
 
 struct rte_mbuf *
