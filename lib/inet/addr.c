@@ -218,7 +218,7 @@ add(struct tp_inet *inet, const uint8_t addr[TP_INET_LEN], uint8_t prefix_len, b
 		return -ENOSPC;
 	*a = (struct inet_addr){ .used = true, .link_local = link_local, .prefix_len = prefix_len };
 	memcpy(a->addr, addr, TP_INET_LEN);
-	rc = inet_publish(inet);
+	rc = inet_publish_routes(inet);
 	if (rc < 0) {
 		a->used = false;
 		return rc;
@@ -246,7 +246,7 @@ tp_inet_addr_del(struct tp_inet *inet, const uint8_t addr[TP_INET_LEN])
 		return -ENOENT;
 	a->used = false;
 	tp_wheel_cancel(inet->wheel, addr_timer(inet, a));
-	inet_publish(inet);
+	inet_publish_routes(inet);
 	return 0;
 }
 

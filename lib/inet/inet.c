@@ -142,7 +142,7 @@ free_views(struct inet_view *v)
 
 	for (; v != NULL; v = next) {
 		next = v->next;
-		inet_view_free(v);
+		rte_free(v);
 	}
 }
 
@@ -161,34 +161,71 @@ reclaim(struct tp_inet *inet)
 	*at = NULL;
 }
 
-int
-inet_publish(struct tp_inet *inet)
+static bool
+is_read(const struct tp_inet *inet, const struct inet_fibs *f)
 {
-	struct inet_view *v, *old;
+	const struct inet_view *v = inet_view(inet);
 
-	reclaim(inet);
-	v = rte_zmalloc_socket(
-	                "tp_inet_view", sizeof(*v), RTE_CACHE_LINE_SIZE, inet->conf.socket_id);
-	inet->dirty = v == NULL;
-	if (v == NULL)
-		return -ENOMEM;
-	v->version = ++inet->version;
-	v->vlan_tci = inet->conf.vlan_tci;
-	v->mtu = inet->conf.mtu;
-	fill_addrs(inet, v);
-	if (inet_view_routes(inet, v) < 0) {
-		inet->dirty = true;
-		inet_view_free(v);
-		return -ENOMEM;
+	if (v != NULL && v->fibs == f)
+		return true;
+	for (v = inet->retired; v != NULL; v = v->next)
+		if (v->fibs == f)
+			return true;
+	return false;
+}
+
+/* Routes for a new view. @return NULL: workers may still read both sets of them */
+static const struct inet_fibs *
+get_fibs(struct tp_inet *inet)
+{
+	if (!inet->new_routes)
+		return inet_view(inet)->fibs;
+	for (int i = 0; i < NB_FIBS; i++) {
+		if (is_read(inet, inet->fibs[i]))
+			continue;
+		inet_fibs_fill(inet, inet->fibs[i]);
+		inet->new_routes = false;
+		return inet->fibs[i];
 	}
-	old = atomic_exchange_explicit(&inet->view, v, memory_order_acq_rel);
+	return NULL;
+}
+
+static void
+replace_view(struct tp_inet *inet, struct inet_view *v)
+{
+	struct inet_view *old = atomic_exchange_explicit(&inet->view, v, memory_order_acq_rel);
+
 	if (old == NULL)
-		return 0;
+		return;
 	if (inet->conf.qsbr != NULL)
 		old->token = rte_rcu_qsbr_start(inet->conf.qsbr);
 	old->next = inet->retired;
 	inet->retired = old;
 	reclaim(inet);
+}
+
+int
+inet_publish(struct tp_inet *inet)
+{
+	struct inet_view *v;
+
+	reclaim(inet);
+	inet->dirty = true;
+	v = rte_zmalloc_socket(
+	                "tp_inet_view", sizeof(*v), RTE_CACHE_LINE_SIZE, inet->conf.socket_id);
+	if (v == NULL)
+		return -ENOMEM;
+	v->fibs = get_fibs(inet);
+	if (v->fibs == NULL) {
+		rte_free(v);
+		return 0;
+	}
+	v->version = ++inet->version;
+	v->vlan_tci = inet->conf.vlan_tci;
+	v->mtu = inet->conf.mtu;
+	fill_addrs(inet, v);
+	replace_view(inet, v);
+	inet->dirty = false;
 	return 0;
 }
 
@@ -219,7 +256,7 @@ create_parts(struct tp_inet *inet, const struct tp_inet_conf *conf, uint64_t now
 	for (uint16_t i = 0; i < conf->nb_pending; i++)
 		inet->pend[i].next = i;
 	inet->pend_free = conf->nb_pending;
-	if (inet_publish(inet) < 0)
+	if (inet_fibs_create(inet) < 0 || inet_publish_routes(inet) < 0)
 		return -ENOMEM;
 	return inet_addr_link_local(inet, now);
 }
@@ -261,6 +298,7 @@ tp_inet_free(struct tp_inet *inet)
 		rte_pktmbuf_free(inet->out[inet->out_first++ % NB_OUT].m);
 	free_views(inet->retired);
 	free_views(atomic_load_explicit(&inet->view, memory_order_relaxed));
+	inet_fibs_free(inet);
 	tp_wheel_free(inet->wheel);
 	rte_free(inet->pend);
 	rte_free(inet->pmtu);
@@ -336,7 +374,7 @@ tp_inet_step(struct tp_inet *inet, uint64_t now)
 		run_timer(inet, due[i], now);
 	if (unlikely(inet->dirty))
 		inet_publish(inet);
-	if (unlikely(inet->retired != NULL))
+	else if (unlikely(inet->retired != NULL))
 		reclaim(inet);
 	return nb;
 }
@@ -344,7 +382,8 @@ tp_inet_step(struct tp_inet *inet, uint64_t now)
 uint64_t
 tp_inet_next(const struct tp_inet *inet)
 {
-	return tp_wheel_next(inet->wheel);
+	/* Grace periods are short. */
+	return inet->dirty ? 0 : tp_wheel_next(inet->wheel);
 }
 
 const uint64_t *

@@ -68,16 +68,28 @@ struct view_addr {
 	bool usable;
 };
 
+/* Routes of both families. To make one takes milliseconds, so that there are two: one that views
+ * use, and one to be filled for the next.
+ */
+struct inet_fibs {
+	struct rte_fib *fib4; /* values are indices of next_hop */
+	struct rte_fib6 *fib6;
+	uint32_t nb;
+	uint8_t next_hop[TP_INET_MAX_ROUTES][TP_INET_LEN]; /* zero: on the link */
+	/* What to take out before it is filled anew. */
+	uint8_t prefix[TP_INET_MAX_ROUTES][TP_INET_LEN];
+	uint8_t prefix_len[TP_INET_MAX_ROUTES];
+};
+#define NB_FIBS 2
+
 /* Addresses and routes; never changed after it was published. */
 struct inet_view {
 	uint32_t version;
 	uint16_t vlan_tci;
 	uint16_t mtu;
 	uint16_t nb_addrs;
-	struct rte_fib *fib4; /* values are indices of next_hop; NULL: no route */
-	struct rte_fib6 *fib6;
+	const struct inet_fibs *fibs;
 	struct view_addr addr[TP_INET_MAX_ADDRS];
-	uint8_t next_hop[TP_INET_MAX_ROUTES][TP_INET_LEN]; /* zero: on the link */
 
 	/* Control's. */
 	struct inet_view *next;
@@ -183,7 +195,9 @@ struct tp_inet {
 	/* Control's. */
 	alignas(RTE_CACHE_LINE_SIZE) struct inet_view *retired; /* oldest last */
 	uint32_t version;
-	bool dirty; /* publishing failed for lack of memory */
+	bool dirty;      /* something changed and is not published yet */
+	bool new_routes; /* ... among them routes */
+	struct inet_fibs *fibs[NB_FIBS];
 	struct tp_wheel *wheel;
 	uint64_t rng;
 	uint32_t nb_incomplete;
@@ -232,8 +246,17 @@ inet_hash(const struct tp_inet *inet, const uint8_t addr[TP_INET_LEN], unsigned 
 uint64_t inet_random_ns(struct tp_inet *inet, uint64_t from, uint64_t span);
 /* Queue a frame for tp_inet_take(). @param m consumed; NULL is counted */
 void inet_send(struct tp_inet *inet, struct rte_mbuf *m, uint8_t member);
-/* Make a new view public. @return 0, or -ENOMEM: then it is tried again by each step */
+/* Make a new view public, at once or, while workers still read older routes, by a later step.
+ * @return 0, or -ENOMEM: then each step tries again
+ */
 int inet_publish(struct tp_inet *inet);
+/* The same after routes have changed. */
+static inline int
+inet_publish_routes(struct tp_inet *inet)
+{
+	inet->new_routes = true;
+	return inet_publish(inet);
+}
 
 /* addr.c */
 struct inet_addr *inet_addr_find(struct tp_inet *inet, const uint8_t addr[TP_INET_LEN]);
@@ -248,9 +271,11 @@ bool inet_addr_on_link(const struct tp_inet *inet, const uint8_t addr[TP_INET_LE
 int inet_addr_link_local(struct tp_inet *inet, uint64_t now);
 
 /* route.c */
-/* Fill in a view's lookup structures. @return 0 or -ENOMEM */
-int inet_view_routes(struct tp_inet *inet, struct inet_view *v);
-void inet_view_free(struct inet_view *v);
+/* @return 0 or -ENOMEM */
+int inet_fibs_create(struct tp_inet *inet);
+void inet_fibs_free(struct tp_inet *inet);
+/* Fill one with the present routes. */
+void inet_fibs_fill(const struct tp_inet *inet, struct inet_fibs *f);
 /* @param next_hop out: a gateway, or the address itself @return 0 or -ENETUNREACH */
 int inet_route_lookup(const struct inet_view *v, const uint8_t addr[TP_INET_LEN],
                 uint8_t next_hop[TP_INET_LEN]);

@@ -20,89 +20,122 @@
 
 /* ---- views ----------------------------------------------------------------------- */
 
-void
-inet_view_free(struct inet_view *v)
-{
-	if (v == NULL)
-		return;
-	rte_fib_free(v->fib4);
-	rte_fib6_free(v->fib6);
-	rte_free(v);
-}
-
 static int
-create_fibs(struct tp_inet *inet, struct inet_view *v)
+create_one(struct tp_inet *inet, struct inet_fibs *f)
 {
+	static _Atomic uint32_t nb_fibs; /* names must differ in the whole process */
+	uint32_t nb = atomic_fetch_add_explicit(&nb_fibs, 1, memory_order_relaxed);
 	struct rte_fib_conf conf4 = {
 		.type = RTE_FIB_DUMMY, .default_nh = NO_ROUTE, .max_routes = TP_INET_MAX_ROUTES
 	};
 	struct rte_fib6_conf conf6 = {
 		.type = RTE_FIB6_DUMMY, .default_nh = NO_ROUTE, .max_routes = TP_INET_MAX_ROUTES
 	};
-	static _Atomic uint32_t nb_fibs; /* names must differ in the whole process */
-	uint32_t nb = atomic_fetch_add_explicit(&nb_fibs, 1, memory_order_relaxed);
 	char name[24];
 
 	snprintf(name, sizeof(name), "tp_inet4_%u", nb);
-	v->fib4 = rte_fib_create(name, inet->conf.socket_id, &conf4);
+	f->fib4 = rte_fib_create(name, inet->conf.socket_id, &conf4);
 	snprintf(name, sizeof(name), "tp_inet6_%u", nb);
-	v->fib6 = rte_fib6_create(name, inet->conf.socket_id, &conf6);
-	return v->fib4 == NULL || v->fib6 == NULL ? -ENOMEM : 0;
+	f->fib6 = rte_fib6_create(name, inet->conf.socket_id, &conf6);
+	return f->fib4 == NULL || f->fib6 == NULL ? -ENOMEM : 0;
 }
 
-static int
-add_to_view(struct inet_view *v, uint32_t nb, const uint8_t prefix[TP_INET_LEN], uint8_t len,
+int
+inet_fibs_create(struct tp_inet *inet)
+{
+	for (int i = 0; i < NB_FIBS; i++) {
+		inet->fibs[i] = rte_zmalloc_socket("tp_inet_fibs", sizeof(*inet->fibs[i]),
+		                RTE_CACHE_LINE_SIZE, inet->conf.socket_id);
+		if (inet->fibs[i] == NULL || create_one(inet, inet->fibs[i]) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+inet_fibs_free(struct tp_inet *inet)
+{
+	for (int i = 0; i < NB_FIBS; i++) {
+		if (inet->fibs[i] == NULL)
+			continue;
+		rte_fib_free(inet->fibs[i]->fib4);
+		rte_fib6_free(inet->fibs[i]->fib6);
+		rte_free(inet->fibs[i]);
+	}
+}
+
+static void
+empty(struct inet_fibs *f)
+{
+	for (; f->nb > 0; f->nb--) {
+		const uint8_t *prefix = f->prefix[f->nb - 1];
+		uint8_t len = f->prefix_len[f->nb - 1];
+
+		/* One that is there twice is found once. */
+		if (tp_inet_is_v4(prefix))
+			rte_fib_delete(f->fib4, rte_be_to_cpu_32(tp_inet_v4(prefix)), len);
+		else
+			rte_fib6_delete(f->fib6, prefix, len);
+	}
+}
+
+/* There are nodes for all routes that can be, so that none is refused. */
+static void
+put_in(struct inet_fibs *f, const uint8_t prefix[TP_INET_LEN], uint8_t len,
                 const uint8_t gateway[TP_INET_LEN])
 {
-	memcpy(v->next_hop[nb], gateway, TP_INET_LEN);
+	memcpy(f->next_hop[f->nb], gateway, TP_INET_LEN);
+	memcpy(f->prefix[f->nb], prefix, TP_INET_LEN);
+	f->prefix_len[f->nb] = len;
 	if (tp_inet_is_v4(prefix))
-		return rte_fib_add(v->fib4, rte_be_to_cpu_32(tp_inet_v4(prefix)), len, nb);
-	return rte_fib6_add(v->fib6, prefix, len, nb);
+		rte_fib_add(f->fib4, rte_be_to_cpu_32(tp_inet_v4(prefix)), len, f->nb);
+	else
+		rte_fib6_add(f->fib6, prefix, len, f->nb);
+	f->nb++;
 }
 
-/* Routes of the same prefix: what is added later replaces. Connected ones are last, so that no
+/* Of routes with the same prefix the last replaces the others. Connected ones are last, so that no
  * gateway takes the place of the link.
  */
-int
-inet_view_routes(struct tp_inet *inet, struct inet_view *v)
+void
+inet_fibs_fill(const struct tp_inet *inet, struct inet_fibs *f)
 {
 	static const uint8_t on_link[TP_INET_LEN];
-	uint32_t nb = 0;
-	int rc = create_fibs(inet, v);
 
-	for (uint32_t i = 0; i < TP_INET_MAX_ROUTES && rc == 0; i++) {
+	empty(f);
+	for (uint32_t i = 0; i < TP_INET_MAX_ROUTES; i++) {
 		const struct inet_route *r = &inet->route[i];
 
 		if (r->used)
-			rc = add_to_view(v, nb++, r->prefix, r->prefix_len, r->gateway);
+			put_in(f, r->prefix, r->prefix_len, r->gateway);
 	}
-	for (uint32_t i = 0; i < TP_INET_MAX_ADDRS && rc == 0; i++) {
+	for (uint32_t i = 0; i < TP_INET_MAX_ADDRS; i++) {
 		const struct inet_addr *a = &inet->addr[i];
 
 		if (a->used)
-			rc = add_to_view(v, nb++, a->addr, a->prefix_len, on_link);
+			put_in(f, a->addr, a->prefix_len, on_link);
 	}
-	return rc;
 }
 
 int
 inet_route_lookup(const struct inet_view *v, const uint8_t addr[TP_INET_LEN],
                 uint8_t next_hop[TP_INET_LEN])
 {
+	const struct inet_fibs *f = v->fibs;
 	uint8_t ip6[1][TP_INET_LEN];
 	uint64_t nh = NO_ROUTE;
 	uint32_t ip4;
 
 	if (tp_inet_is_v4(addr)) {
 		ip4 = rte_be_to_cpu_32(tp_inet_v4(addr));
-		rte_fib_lookup_bulk(v->fib4, &ip4, &nh, 1);
+		rte_fib_lookup_bulk(f->fib4, &ip4, &nh, 1);
 	} else {
 		memcpy(ip6[0], addr, TP_INET_LEN);
-		rte_fib6_lookup_bulk(v->fib6, ip6, &nh, 1);
+		rte_fib6_lookup_bulk(f->fib6, ip6, &nh, 1);
 	}
 	if (nh >= TP_INET_MAX_ROUTES)
 		return -ENETUNREACH;
-	memcpy(next_hop, inet_is_zero(v->next_hop[nh]) ? addr : v->next_hop[nh], TP_INET_LEN);
+	memcpy(next_hop, inet_is_zero(f->next_hop[nh]) ? addr : f->next_hop[nh], TP_INET_LEN);
 	return 0;
 }
 
@@ -156,7 +189,7 @@ set_route(struct tp_inet *inet, const struct inet_route *to)
 		return -ENOSPC;
 	before = *r;
 	*r = *to;
-	if (inet_publish(inet) < 0) {
+	if (inet_publish_routes(inet) < 0) {
 		*r = before;
 		return -ENOMEM;
 	}
@@ -187,7 +220,7 @@ remove_route(struct tp_inet *inet, struct inet_route *r)
 {
 	r->used = false;
 	tp_wheel_cancel(inet->wheel, route_timer(inet, r));
-	inet_publish(inet);
+	inet_publish_routes(inet);
 }
 
 int

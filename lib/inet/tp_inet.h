@@ -8,7 +8,8 @@
  * Control's half is an engine: frames heard and `now` in, frames to send out
  * (tp_inet_take()); it reads no clock. Workers read what control has published: one view of
  * addresses and routes, replaced as a whole and freed after a grace period of conf->qsbr, and one
- * 64-bit word for each neighbour. A call of a worker must lie between two of its quiescent states.
+ * 64-bit word for each neighbour. While workers may still read older routes, what changes is seen
+ * by them, and by the functions below, after one of the next steps. A call of a worker must lie between two of its quiescent states.
  *
  * All addresses are 16 bytes in wire order; an IPv4 address is IPv4-mapped (RFC 4291 2.5.5.2), as
  * in tp_tcp_key.

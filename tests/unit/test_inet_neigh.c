@@ -395,6 +395,18 @@ test_bad_macs(void **state)
 	assert_neigh(PEER4, INCOMPLETE);
 }
 
+/* Length and checksum of a frame that was changed. */
+static void
+fix_nd(struct rte_mbuf *m, uint16_t len)
+{
+	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
+	uint16_t *sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
+
+	ip->payload_len = rte_cpu_to_be_16(len);
+	*sum = 0;
+	*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
+}
+
 static void
 test_bad_nd(void **state)
 {
@@ -408,21 +420,20 @@ test_bad_nd(void **state)
 	start();
 	push(&dst, PEER6);
 	for (unsigned int i = 0; i < RTE_DIM(bad); i++) {
-		struct rte_ipv6_hdr *ip;
-		uint16_t *sum;
-
 		m = tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, PEER6, OURS6, PEER6, 0x60);
 		*rte_pktmbuf_mtod_offset(m, uint8_t *, bad[i][0]) = bad[i][1];
-		ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
-		sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
-		if (bad[i][0] != 56) {
-			*sum = 0;
-			*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
-		}
+		if (bad[i][0] != 56)
+			fix_nd(m, 32);
 		hear(m);
 		assert_neigh(PEER6, INCOMPLETE);
 	}
 	assert_int_equal(mib(TP_INET_M_NEIGH_INVALID), RTE_DIM(bad));
+	/* Half an option behind the last. */
+	m = tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, PEER6, OURS6, PEER6, 0x60);
+	*rte_pktmbuf_append(m, 1) = 2;
+	fix_nd(m, 33);
+	hear(m);
+	assert_neigh(PEER6, INCOMPLETE);
 	/* A solicited answer to a group is none. */
 	hear(tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, PEER6,
 	                (const uint8_t[16]){ 0xff, 2, [15] = 1 }, PEER6, 0x60));
@@ -451,6 +462,17 @@ test_other_vlan(void **state)
 	assert_int_equal(out[0].m->l2_len, 18);
 }
 
+static uint32_t
+count(uint8_t state)
+{
+	struct tp_inet_neigh_info info[1024];
+	uint32_t nb = tp_inet_neighs(inet, now, info, RTE_DIM(info)), n = 0;
+
+	for (uint32_t i = 0; i < nb; i++)
+		n += info[i].state == state;
+	return n;
+}
+
 /* A scan of the link neither drives established neighbours out nor asks without bound. */
 static void
 test_scan_is_bounded(void **state)
@@ -470,6 +492,7 @@ test_scan_is_bounded(void **state)
 	}
 	assert_true(mib(TP_INET_M_NEIGH_FULL) > 0);
 	assert_true(take() <= 64);
+	assert_true(count(TP_INET_NEIGH_INCOMPLETE) <= 64 / 4);
 	for (uint8_t i = 2; i < 8; i++)
 		assert_neigh(A4(10, 0, 0, i), REACHABLE);
 }
@@ -525,6 +548,64 @@ test_question_evicts_the_unused(void **state)
 	assert_true(mib(TP_INET_M_NEIGH_EVICT) > 0);
 }
 
+/* Who was heard of just now does not make room for strangers. */
+static void
+test_fresh_entries_stay(void **state)
+{
+	struct tp_inet_dst dst;
+
+	(void)state;
+	conf.nb_neighs = 64;
+	start();
+	for (uint32_t i = 2; i < 250; i++) {
+		memset(&dst, 0, sizeof(dst));
+		push(&dst, A4(10, 0, 0, i));
+		hear(arp(RTE_ARP_OP_REPLY, &mac_2, IP4(10, 0, 0, i), IP4(10, 0, 0, 1)));
+		now += MS;
+	}
+	assert_int_equal(mib(TP_INET_M_NEIGH_EVICT), 0);
+	assert_true(mib(TP_INET_M_NEIGH_FULL) > 100);
+	assert_true(count(TP_INET_NEIGH_REACHABLE) > 40);
+}
+
+static void
+test_questions_are_limited(void **state)
+{
+	struct tp_inet_dst dst;
+
+	(void)state;
+	conf.nb_neighs = 4096;
+	start();
+	for (uint32_t i = 2; i < 250; i++) {
+		memset(&dst, 0, sizeof(dst));
+		push(&dst, A4(10, 0, 0, i));
+	}
+	/* An eighth of a second's worth at once. */
+	assert_int_equal(take(), 125);
+	assert_int_equal(mib(TP_INET_M_NEIGH_SOLICIT), 125);
+}
+
+/* Another address has the entry that a connection remembers. */
+static void
+test_entry_given_away(void **state)
+{
+	struct tp_inet_dst dst = { 0 }, other;
+
+	(void)state;
+	conf.nb_neighs = 64;
+	start();
+	make_neigh4(2, &mac_2);
+	assert_int_equal(push(&dst, PEER4), TP_INET_SEND);
+	tp_inet_neigh_flush(inet);
+	for (uint32_t i = 10; i < 250; i++) {
+		memset(&other, 0, sizeof(other));
+		push(&other, A4(10, 0, 0, i));
+		hear(arp(RTE_ARP_OP_REPLY, &mac_3, IP4(10, 0, 0, i), IP4(10, 0, 0, 1)));
+	}
+	assert_int_equal(count(TP_INET_NEIGH_REACHABLE), 64);
+	assert_int_equal(push(&dst, PEER4), TP_INET_ASK);
+}
+
 /* A connection that remembers an entry does not send to who has it now. */
 static void
 test_entry_that_changed_hands(void **state)
@@ -577,6 +658,9 @@ main(void)
 		test(test_scan_is_bounded),
 		test(test_flood_of_requests),
 		test(test_question_evicts_the_unused),
+		test(test_fresh_entries_stay),
+		test(test_questions_are_limited),
+		test(test_entry_given_away),
 		test(test_entry_that_changed_hands),
 	};
 
