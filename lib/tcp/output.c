@@ -178,9 +178,12 @@ attach_payload(struct tp_tcp_env *env, struct rte_mbuf *m, struct reader r, uint
 	for (; len > 0; len -= n, r.off += n) {
 		reader_settle(&r);
 		n = RTE_MIN(len, r.m->data_len - r.off);
-		more = new_buffer(env, env->pool_indirect);
-		if (more == NULL)
+		/* Attaching sets every field. */
+		more = rte_mbuf_raw_alloc(env->pool_indirect);
+		if (unlikely(more == NULL)) {
+			tcp_count(env, TP_TCP_M_NO_MBUF);
 			return false;
+		}
 		rte_pktmbuf_attach(more, (struct rte_mbuf *)(uintptr_t)r.m);
 		more->data_off += r.off;
 		more->data_len = n;
@@ -602,7 +605,7 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 		return send_ack(env, c, false, now);
 	if (c->flags & TP_TCP_F_TLP_NOW)
 		m = send_loss_probe(env, c, now);
-	if (m == NULL && c->tx_head != NULL)
+	if (m == NULL && c->lost_out > 0)
 		m = send_again(env, c, false, now);
 	if (m == NULL)
 		m = send_new(env, c, false, now);
