@@ -24,16 +24,21 @@ tcp_pace_sent(struct tp_tcp_conn *c, uint32_t len_bytes, uint64_t now)
 	c->pace_ns = RTE_MAX(c->pace_ns, now) + pace_ns(c, len_bytes);
 }
 
-/* At once: two segments, or a millisecond's worth, so that large segments stay worth it. */
+/* At once: two segments, or a millisecond's worth, so that large segments stay worth it; less as
+ * long as what went before is ahead of the pace. */
 uint32_t
 tcp_pace_quota(const struct tp_tcp_conn *c, uint32_t room, uint64_t now)
 {
-	uint64_t ms_bytes;
+	uint64_t burst, whole, ahead, quota;
 
 	if (c->srtt_us == 0)
 		return room;
-	if (now < c->pace_ns)
+	burst = RTE_MAX((uint64_t)c->cwnd * 1000 / c->srtt_us, 2u * c->snd_mss);
+	whole = pace_ns(c, burst);
+	ahead = c->pace_ns > now ? c->pace_ns - now : 0;
+	if (ahead >= whole)
 		return 0;
-	ms_bytes = (uint64_t)c->cwnd * 1000 / c->srtt_us;
-	return RTE_MIN((uint64_t)room, RTE_MAX(ms_bytes, 2u * c->snd_mss));
+	quota = burst * (whole - ahead) / whole;
+	/* Less than a segment is not worth one. */
+	return quota < c->snd_mss ? 0 : RTE_MIN((uint64_t)room, quota);
 }
