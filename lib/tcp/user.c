@@ -82,7 +82,10 @@ tp_tcp_recv(struct tp_tcp_conn *c)
 	return head;
 }
 
-/* RFC 9293 3.8.6.2.2: the peer is told when its window is at least twice what it knows. */
+/* A peer that knows of more than this sends, and learns by the ACKs. */
+#define WINDOW_SMALL_SEGS 16u
+
+/* RFC 9293 3.8.6.2.2: the peer is told when a small window is at least twice what it knows. */
 void
 tp_tcp_consumed(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes, uint64_t now)
 {
@@ -95,7 +98,7 @@ tp_tcp_consumed(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_byte
 	if (c->state < TP_TCP_ESTABLISHED || (c->flags & TP_TCP_F_FIN_RCVD))
 		return;
 	known = c->rcv_adv - c->rcv_nxt;
-	if (known > c->rcv_buf / 2)
+	if (known > RTE_MIN(c->rcv_buf / 2, WINDOW_SMALL_SEGS * c->snd_mss))
 		return;
 	wnd = tcp_rcv_wnd(env, c);
 	if (wnd > known && wnd / 2 >= known)
