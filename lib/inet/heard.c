@@ -151,7 +151,9 @@ struct nd {
 	bool has_lladdr;
 };
 
-/* RFC 4861 4.6: lengths in units of 8, none 0. */
+/* RFC 4861 4.6: lengths in units of 8, none 0. An address that no host has would make us send to
+ * whom its sender chooses.
+ */
 static bool
 read_options(struct nd *nd, uint32_t from, uint8_t wanted)
 {
@@ -166,7 +168,7 @@ read_options(struct nd *nd, uint32_t from, uint8_t wanted)
 			nd->has_lladdr = true;
 		}
 	}
-	return off == nd->len;
+	return off == nd->len && (!nd->has_lladdr || rte_is_valid_assigned_ether_addr(&nd->lladdr));
 }
 
 /* RFC 4861 7.1.1 */
@@ -214,6 +216,7 @@ heard_na(const struct heard *h, struct nd *nd)
 	enum inet_hint hint = INET_HINT_WEAK;
 	struct inet_addr *ours;
 	uint8_t flags = nd->msg[4];
+	uint64_t word;
 
 	if (nd->len < sizeof(struct nd_neighbor_advert) || target[0] == 0xff ||
 	                (nd->dst[0] == 0xff && (flags & NA_F_SOLICITED)) ||
@@ -230,7 +233,12 @@ heard_na(const struct heard *h, struct nd *nd)
 		hint = INET_HINT_ANSWER;
 	else if (flags & NA_F_OVERRIDE)
 		hint = INET_HINT_UPDATE;
-	/* The answer to a question that was asked of one host alone may leave its MAC out. */
+	/* Only the answer to a question that was asked of one host alone may leave its MAC out. */
+	if (!nd->has_lladdr && (inet_neigh_find(h->inet, target, &word) == NO_INDEX ||
+	                                       word_state(word) != TP_INET_NEIGH_PROBE)) {
+		h->inet->mib[TP_INET_M_NEIGH_IGNORED]++;
+		return;
+	}
 	inet_neigh_heard(h->inet, target, nd->has_lladdr ? &nd->lladdr : &h->eth_src, hint,
 	                flags & NA_F_ROUTER, h->now);
 }

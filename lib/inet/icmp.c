@@ -303,7 +303,8 @@ tp_inet_icmp_input(struct tp_inet_worker *w, struct rte_mbuf *m, const struct tp
 	uint8_t src[TP_INET_LEN], dst[TP_INET_LEN], copy;
 	const uint8_t *type;
 
-	if ((info->flags & TP_PKT_F_L4) == 0 || (info->flags & (TP_PKT_F_NEIGH | TP_PKT_F_GROUP)) ||
+	if ((info->flags & TP_PKT_F_L4) == 0 ||
+	                (info->flags & (TP_PKT_F_NEIGH | TP_PKT_F_GROUP | TP_PKT_F_BAD)) ||
 	                info->l4_proto != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) ||
 	                !tp_inet_ends(m, info, src, dst) || !tp_inet_is_local(w->conf.inet, dst))
 		return TP_INET_ICMP_OTHER;

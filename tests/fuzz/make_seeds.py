@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 teampmd authors
-"""Write the seeds in corpus/parse: struct control of fuzz_parse.c, then a frame."""
+"""Write the seeds in corpus/parse (struct control of fuzz_parse.c, then a frame) and corpus/inet
+(the same, of fuzz_inet.c, for each of several frames)."""
 
 from pathlib import Path
 
-from scapy.all import (ARP, AH, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6ND_NS, IPv6,
+from scapy.all import (ARP, AH, ICMP, IP, TCP, UDP, Dot1AD, Dot1Q, Ether, ICMPv6DestUnreach,
+                       ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA,
+                       ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IPv6,
                        IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop,
-                       IPv6ExtHdrRouting, Raw, SCTP)
+                       IPv6ExtHdrRouting, Raw, SCTP, fragment, fragment6)
 
 PARTIAL = 1 << 3 | 1 << 8  # RTE_MBUF_F_RX_L4_CKSUM_NONE
 LRO = 1 << 16
@@ -50,7 +53,51 @@ SEEDS = {
         ETH / V6 / IPv6ExtHdrRouting(addresses=["2001:db8::3"]) / AH(nh=6, payloadlen=1) / TCP()),
 }
 
-directory = Path(__file__).resolve().parent / "corpus/parse"
-directory.mkdir(parents=True, exist_ok=True)
-for name, seed in SEEDS.items():
-    (directory / name).write_bytes(seed)
+SUM, PUSH, CONFIRM, V4_PEER = 0x01, 0x02, 0x04, 0x80
+MAC = "02:00:00:00:00:02"
+TO_US = Ether(src=MAC, dst="02:00:00:00:00:01")
+US4, US6 = IP(src="10.0.0.4", dst="10.0.0.1"), IPv6(src="2001:db8::4", dst="2001:db8::1", hlim=255)
+SENT4 = IP(src="10.0.0.1", dst="10.0.0.4") / TCP(sport=80, seq=7)
+SENT6 = IPv6(src="2001:db8::1", dst="2001:db8::4") / TCP(sport=80, seq=7)
+
+
+def step(frame, flags=0, wait=0, seg_len=255):
+    data = bytes(frame)
+    return len(data).to_bytes(2, "big") + bytes([seg_len, flags, wait]) + data
+
+
+def steps(frames):
+    return b"".join(step(f) for f in frames)
+
+
+ASKED = 0x82  # PUSH to 10.0.0.4
+INET_SEEDS = {
+    "arp-request": step(TO_US / ARP(hwsrc=MAC, psrc="10.0.0.4", pdst="10.0.0.1")),
+    "arp-reply": step(TO_US / ARP(op=2, hwsrc=MAC, psrc="10.0.0.4", pdst="10.0.0.1"), ASKED) +
+                 step(TO_US / ARP(op=2, hwsrc="02:00:00:00:00:03", psrc="10.0.0.4",
+                                  pdst="10.0.0.1"), ASKED | CONFIRM, 30),
+    "arp-claim": step(TO_US / ARP(hwsrc=MAC, psrc="0.0.0.0", pdst="10.0.0.77")) +
+                 step(TO_US / ARP(hwsrc=MAC, psrc="10.0.0.1", pdst="10.0.0.1"), 0, 30),
+    "ns": step(TO_US / US6 / ICMPv6ND_NS(tgt="2001:db8::1") / ICMPv6NDOptSrcLLAddr(lladdr=MAC), SUM),
+    "na": step(TO_US / US6 / ICMPv6ND_NA(tgt="2001:db8::4", R=1) / ICMPv6NDOptDstLLAddr(lladdr=MAC),
+               SUM | PUSH, 0, 40),
+    "ra": step(TO_US / IPv6(src="fe80::9", dst="ff02::1", hlim=255) /
+               ICMPv6ND_RA(routerlifetime=1800) / ICMPv6NDOptSrcLLAddr(lladdr=MAC), SUM),
+    "echo4": step(TO_US / US4 / ICMP() / DATA),
+    "echo6": step(TO_US / US6 / ICMPv6EchoRequest(data=bytes(100)), SUM),
+    "unreach4": step(TO_US / US4 / ICMP(type=3, code=3) / SENT4),
+    "too-big4": step(TO_US / US4 / ICMP(type=3, code=4, nexthopmtu=1400) / SENT4),
+    "unreach6": step(TO_US / US6 / ICMPv6DestUnreach(code=4) / SENT6, SUM),
+    "too-big6": step(TO_US / US6 / ICMPv6PacketTooBig(mtu=1400) / SENT6, SUM),
+    "udp4": step(TO_US / US4 / UDP() / DATA),
+    "udp6": step(TO_US / US6 / UDP() / DATA),
+    "frags4": steps(TO_US / f for f in fragment(US4 / TCP() / DATA, 200)),
+    "frags6": steps(TO_US / f for f in fragment6(
+        IPv6(src="2001:db8::4", dst="2001:db8::1") / IPv6ExtHdrFragment(id=5) / TCP() / DATA, 300)),
+}
+
+corpus = Path(__file__).resolve().parent / "corpus"
+for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS)):
+    (corpus / target).mkdir(parents=True, exist_ok=True)
+    for name, seed in seeds.items():
+        (corpus / target / name).write_bytes(seed)

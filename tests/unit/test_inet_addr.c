@@ -210,6 +210,9 @@ test_answer_ns(void **state)
 	assert_int_equal(icmp6_of(out[0].m)[4], 0x60);
 	assert_memory_equal(icmp6_of(out[0].m) - 16, A6(2), 16);
 	assert_neigh(A6(2), STALE);
+	/* Nobody is answered at a MAC that no host has. */
+	hear(tp_pkt_build_ns(test_pool(), 0, &bcast, A6(3), OURS6));
+	assert_int_equal(take(), 0);
 	/* To all nodes, not solicited, for who has no address yet (RFC 4861 7.2.4). */
 	hear(tp_pkt_build_ns(test_pool(), 0, &mac_3, zero16, OURS6));
 	assert_int_equal(take(), 1);

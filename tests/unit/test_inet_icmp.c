@@ -151,6 +151,11 @@ test_echo_not_answered(void **state)
 	assert_int_equal(
 	                tp_inet_icmp_input(worker, m, &info, false, now, &err), TP_INET_ICMP_OTHER);
 	rte_pktmbuf_free(m);
+	/* Cut off. */
+	m = echo(true);
+	rte_pktmbuf_trim(m, 1);
+	assert_int_equal(input(m, &err), TP_INET_ICMP_OTHER);
+	rte_pktmbuf_free(m);
 	/* Not to us; with options; from many, from nobody, from ourselves. */
 	begin(true, IPPROTO_ICMP);
 	frame_icmp(&f, 8);

@@ -18,6 +18,18 @@ confirm(uint8_t last)
 	tp_inet_confirm(worker, &dst);
 }
 
+/* Length and checksum of a frame that was changed. */
+static void
+fix_nd(struct rte_mbuf *m, uint16_t len)
+{
+	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
+	uint16_t *sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
+
+	ip->payload_len = rte_cpu_to_be_16(len);
+	*sum = 0;
+	*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
+}
+
 /* ---- states ---------------------------------------------------------------------- */
 
 static void
@@ -158,6 +170,38 @@ test_probe_v6_is_unicast(void **state)
 	ip = rte_pktmbuf_mtod_offset(out[0].m, const struct rte_ipv6_hdr *, 14);
 	assert_memory_equal(ip->dst_addr, PEER6, 16);
 	assert_true(frame_l4_ok((const uint8_t *)ip, IPPROTO_ICMPV6, icmp6_of(out[0].m), 32));
+}
+
+/* An answer without a MAC (RFC 4861 7.2.5). */
+static struct rte_mbuf *
+na_without_mac(void)
+{
+	struct rte_mbuf *m = tp_pkt_build_na(
+	                test_pool(), 0, &our_mac, &mac_2, PEER6, OURS6, PEER6, 0x60);
+
+	rte_pktmbuf_trim(m, 8);
+	fix_nd(m, 24);
+	return m;
+}
+
+static void
+test_na_without_mac(void **state)
+{
+	struct tp_inet_dst dst = { 0 };
+
+	(void)state;
+	start();
+	push(&dst, PEER6);
+	hear(na_without_mac());
+	assert_neigh(PEER6, INCOMPLETE);
+	hear(tp_pkt_build_na(test_pool(), 0, &our_mac, &mac_2, PEER6, OURS6, PEER6, 0x60));
+	run_until(now + 60 * SEC);
+	push(&dst, PEER6);
+	run_until(now + 7 * SEC);
+	assert_neigh(PEER6, PROBE);
+	hear(na_without_mac());
+	assert_neigh(PEER6, REACHABLE);
+	assert_mac(neigh(PEER6).mac.addr_bytes, &mac_2);
 }
 
 static void
@@ -395,18 +439,6 @@ test_bad_macs(void **state)
 	assert_neigh(PEER4, INCOMPLETE);
 }
 
-/* Length and checksum of a frame that was changed. */
-static void
-fix_nd(struct rte_mbuf *m, uint16_t len)
-{
-	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
-	uint16_t *sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
-
-	ip->payload_len = rte_cpu_to_be_16(len);
-	*sum = 0;
-	*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
-}
-
 static void
 test_bad_nd(void **state)
 {
@@ -638,6 +670,7 @@ main(void)
 		test(test_reachable_to_stale_to_forgotten),
 		test(test_used_stale_is_probed_by_unicast),
 		test(test_probe_v6_is_unicast),
+		test(test_na_without_mac),
 		test(test_dead_after_probes_is_asked_anew),
 		test(test_confirmed_by_upper_layer),
 		test(test_pending_is_bounded_each),
