@@ -26,7 +26,7 @@ tcp_ack_note_again(const struct tp_tcp_conn *c, struct tcp_ack *ack, const struc
 			ack->spurious_ts = true;
 		return false;
 	}
-	return ack->now - rec->sent_ns >= c->min_rtt_us * TP_NS_PER_US;
+	return tcp_since(rec->sent_ns, ack->now) >= c->min_rtt_us * TP_NS_PER_US;
 }
 
 /* RFC 6298 4 (Karn) and RFC 7323 4.1: by the record if it was sent once, else by the echo. */
@@ -36,9 +36,9 @@ ack_rtt(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *ack
 	uint32_t ms;
 
 	if (likely(ack->has_rtt)) {
-		tcp_rtt_sample(env, c, ack->now - ack->oldest_sent_ns, ack->now);
+		tcp_rtt_sample(env, c, tcp_since(ack->oldest_sent_ns, ack->now), ack->now);
 		if (ack->has_newest && !ack->newest_retrans)
-			tcp_rtt_min(c, ack->now - ack->newest_sent_ns, ack->now);
+			tcp_rtt_min(c, tcp_since(ack->newest_sent_ns, ack->now), ack->now);
 		c->nb_rexmit = 0;
 		return;
 	}

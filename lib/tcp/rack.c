@@ -36,7 +36,7 @@ void
 tcp_rack_update(struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now)
 {
 	if (likely(ack->has_newest)) {
-		c->rack_rtt_us = RTE_MAX((now - ack->newest_sent_ns) / TP_NS_PER_US, 1u);
+		c->rack_rtt_us = RTE_MAX(tcp_since(ack->newest_sent_ns, now) / TP_NS_PER_US, 1u);
 		if (tcp_sent_after(ack->newest_sent_ns, ack->newest_end_seq, c->rack_xmit_ns,
 		                    c->rack_end_seq)) {
 			c->rack_xmit_ns = ack->newest_sent_ns;

@@ -79,12 +79,24 @@ sent_again(struct tp_tcp_conn *c, struct tp_tcp_rec *rec)
 	tcp_rec_mark(c, rec, TP_TCP_REC_RETRANS, TP_TCP_REC_EXEMPT);
 }
 
+/* RFC 8985 6.2 orders transmissions of the same instant by number, but new data may go out, then
+ * something again, then more that is new: some ns tell which was last. */
+static uint64_t
+sent_at(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, bool again, uint64_t now)
+{
+	const struct tp_tcp_rec *last = again ? c->tx_tail : rec->prev;
+
+	if (likely(!again && c->retrans_out == 0) || last == NULL || last->sent_ns < now)
+		return now;
+	return last->sent_ns + (again ? 1 : 2);
+}
+
 void
 tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, uint64_t now)
 {
 	bool again = rec->nb_sent > 0;
 
-	rec->sent_ns = now;
+	rec->sent_ns = sent_at(c, rec, again, now);
 	rec->delivered = c->delivered;
 	if (rec->nb_sent < UINT8_MAX)
 		rec->nb_sent++;

@@ -200,6 +200,12 @@ tcp_sent_after(uint64_t sent_a, uint32_t end_a, uint64_t sent_b, uint32_t end_b)
 {
 	return sent_a > sent_b || (sent_a == sent_b && tp_seq_gt(end_a, end_b));
 }
+/* Time since a transmission, which may carry some ns of order (rexmit.c). */
+static inline uint64_t
+tcp_since(uint64_t sent_ns, uint64_t now)
+{
+	return now > sent_ns ? now - sent_ns : 0;
+}
 /* A record that was not SACKed before is delivered up to end_seq: feeds RTT and RACK
  * (RFC 8985 6.2 steps 2 and 3). In order of sequence numbers. */
 static inline void
