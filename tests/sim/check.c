@@ -90,11 +90,21 @@ check_map(const struct control *c)
 	}
 }
 
+/* Unless one of the daemon's own frames was lost since, or there was no memory for it. */
+static void
+check_announced(void)
+{
+	if (sim->announce_owed != 0 && sim->own_lost_at < sim->announce_owed && sim->nb_frozen == 0)
+		sim_fail("primary %u, since %" PRIu64 " us, has not announced the host's address",
+		                sim->announce_by, (sim->announce_owed - sim->t0) / TP_NS_PER_US);
+}
+
 void
 check_settled(void)
 {
 	const struct control *c = &sim->d.control;
 
+	check_announced();
 	check_members(c);
 	check_primary(c);
 	check_map(c);

@@ -325,6 +325,9 @@ scenario_command(void)
 		sim->command = sim->healed ? NULL : heal;
 	} else if (sim->nb_commands == 0) {
 		sim->command = begin;
+	} else if (sim->planned != NULL) {
+		sim->command = sim->planned;
+		sim->planned = NULL;
 	} else if (sim->now >= sim->next_command) {
 		what = rng_below(&sim->chaos, RTE_DIM(commands));
 		if (sim->set.commands & RTE_BIT32(what))

@@ -256,6 +256,7 @@ check_order(struct frame *f, uint32_t uid, uint32_t order, uint8_t wire)
 	if (f->kind != SIM_DATA || f->unordered)
 		return;
 	if (!f->broadcast) {
+		sim->ledger.nb_reordered += order <= flow->last;
 		if (order <= flow->last)
 			sim_fail("frame %u of flow %u leaves by wire %u behind a later one "
 			         "(number %u after %u)",
@@ -309,6 +310,16 @@ check_flood(struct frame *f)
 		sim_fail("the host got %u copies of broadcast %u", first->nb_seen, f->flood);
 }
 
+/* A new primary owes the neighbours word of where the host's address is now. */
+static void
+note_own(const struct rte_mbuf *m, uint8_t wire)
+{
+	const struct slot *s = sim->announce_owed == 0 ? NULL : world_slot_of_wire(wire);
+
+	if (s != NULL && s->member->id == sim->announce_by && peers_is_announcement(m))
+		sim->announce_owed = 0;
+}
+
 static void
 frame_out(const struct rte_mbuf *m, uint8_t wire)
 {
@@ -322,6 +333,8 @@ frame_out(const struct rte_mbuf *m, uint8_t wire)
 		l->other_out++;
 		if (to_host)
 			sim_fail("the host got a frame that no peer sent");
+		else
+			note_own(m, wire);
 		return;
 	case MARK_BAD:
 		l->bad_out[to_host]++;
@@ -335,6 +348,8 @@ frame_out(const struct rte_mbuf *m, uint8_t wire)
 	f->nb_out++;
 	if (f->to_host != to_host)
 		sim_fail("frame %u of flow %u went back to where it came from", uid, f->flow);
+	if (f->kind == SIM_ECHO)
+		sim_fail("the host got frame %u, which has its own address as source", uid);
 	if (f->broadcast && (f->out_wires & RTE_BIT32(wire)))
 		sim_fail("frame %u of flow %u left by wire %u twice", uid, f->flow, wire);
 	if (!f->broadcast && f->nb_out + f->nb_drop > f->nb_in)
@@ -344,6 +359,8 @@ frame_out(const struct rte_mbuf *m, uint8_t wire)
 		sim_fail("frame %u of flow %u left %u times (dropped %u times) of %u", uid, f->flow,
 		                f->nb_out, f->nb_drop, f->want);
 	f->out_wires |= RTE_BIT32(wire);
+	if (!to_host && sim->set.hooks != NULL && sim->set.hooks->leaves != NULL)
+		sim->set.hooks->leaves(f, wire);
 	check_order(f, uid, order, wire);
 	check_reply(f, uid, wire);
 	if (f->flood != SIM_NONE)
@@ -402,6 +419,8 @@ may_drop(const struct frame *f, enum tp_drop reason)
 	case TP_DROP_HOST_RING_FULL:
 	case TP_DROP_HOST_NONE:
 		return f->to_host;
+	case TP_DROP_RX_OWN_MAC:
+		return f->kind == SIM_ECHO;
 	case TP_DROP_HOST_TX_FULL:
 		return f->to_host && sim->d.control.host_halted;
 	default:
@@ -418,8 +437,10 @@ drop_one(enum tp_drop reason, const struct rte_mbuf *m)
 	uint32_t uid;
 
 	/* A copy for control, or a frame of its own. */
-	if (m->pool == sim->d.pool[0])
+	if (m->pool == sim->d.pool[0]) {
+		sim->own_lost_at = sim->now;
 		return;
+	}
 	switch (mark_read(m, &uid)) {
 	case MARK_NONE:
 		return;

@@ -190,6 +190,7 @@ make_data(uint16_t index)
 
 	if (m == NULL)
 		return NULL;
+	sim->ledger.sent[f->to_host]++;
 	put_ether(m, f);
 	put_ip(m, f, payload + (tcp ? sizeof(struct rte_tcp_hdr) : sizeof(struct rte_udp_hdr)));
 	put_l4(m, f, payload);
@@ -307,9 +308,58 @@ net_floods(void)
 	}
 }
 
+/* A switch that floods gives us back what another of our links sent. */
+static void
+net_echoes(void)
+{
+	struct flow f = { .shape = SHAPE_UDP4, .to_host = true, .src = 1, .dst = UINT32_MAX };
+	struct rte_mbuf *m = rte_pktmbuf_alloc(sim_pool);
+
+	if (m == NULL)
+		return;
+	put_ether(m, &f);
+	memset(rte_pktmbuf_mtod(m, char *), 0xff, RTE_ETHER_ADDR_LEN);
+	memcpy(rte_pktmbuf_mtod_offset(m, char *, RTE_ETHER_ADDR_LEN), &team_mac, sizeof(team_mac));
+	put_ip(m, &f, sizeof(struct rte_udp_hdr) + MARK_LEN);
+	put_l4(m, &f, MARK_LEN);
+	add_mark_room(m);
+	ledger_mark(m, FLOW_FLOOD, SIM_ECHO);
+	send_or_free(m, rng_below(&sim->traffic, sim->set.nb_wires));
+}
+
+bool
+peers_is_announcement(const struct rte_mbuf *m)
+{
+	const struct rte_arp_hdr *arp;
+	struct tp_pkt_info info;
+
+	tp_pkt_parse(m, &info);
+	if (info.l3 != TP_L3_ARP || m->data_len < info.l3_off + sizeof(*arp))
+		return false;
+	arp = rte_pktmbuf_mtod_offset(m, const struct rte_arp_hdr *, info.l3_off);
+	return arp->arp_data.arp_sip == HOST_IP && arp->arp_data.arp_tip == HOST_IP &&
+	       rte_is_same_ether_addr(&arp->arp_data.arp_sha, &team_mac);
+}
+
+bool
+peers_host_is_known(void)
+{
+	struct tp_announce_entry entry[2 * TP_ANNOUNCE_MAX];
+	const rte_be32_t ip = HOST_IP;
+	uint32_t n = tp_announce_dump(sim->d.control.announce, sim->now, entry, RTE_DIM(entry));
+
+	for (uint32_t i = 0; i < n; i++)
+		if (!entry[i].group && entry[i].family == 4 && entry[i].vid == 0 &&
+		                memcmp(entry[i].addr, &ip, sizeof(ip)) == 0)
+			return true;
+	return false;
+}
+
 static void
 send_special(bool to_host)
 {
+	if (to_host && sim->set.floods && rng_one_in(&sim->traffic, 16))
+		net_echoes();
 	if (to_host && sim->set.neighbours && rng_one_in(&sim->traffic, 4))
 		neighbour_asks(rng_below(&sim->traffic, SIM_NB_NEIGHBOURS));
 	if (to_host && sim->set.floods && rng_one_in(&sim->traffic, 4))
@@ -333,6 +383,24 @@ send_burst(bool to_host)
 
 		if (m != NULL && rte_eth_tx_burst(sim->wire[wire].far, 0, &m, 1) == 0)
 			rte_pktmbuf_free(m);
+	}
+	return n;
+}
+
+/* What is due by now, flow after flow. */
+static unsigned int
+send_evenly(uint64_t rate)
+{
+	uint64_t due = sim->send_from == 0 ? 0 : (sim->now - sim->send_from) * rate / TP_NS_PER_S;
+	uint64_t *sent = &sim->ledger.sent[0];
+	unsigned int n;
+
+	for (n = 0; *sent < due; n++) {
+		struct rte_mbuf *m = make_data(*sent % sim->set.nb_flows[0]);
+
+		if (m == NULL)
+			break;
+		send_or_free(m, SIM_HOST_WIRE);
 	}
 	return n;
 }
@@ -392,6 +460,7 @@ receive(struct wire_state *w)
 unsigned int
 peers_step(void)
 {
+	const struct sim_hooks *hooks = sim->set.hooks;
 	unsigned int work = 0;
 
 	for (uint8_t i = 0; i <= SIM_MAX_WIRES; i++) {
@@ -399,6 +468,8 @@ peers_step(void)
 			continue;
 		work += receive(&sim->wire[i]);
 	}
+	if (hooks != NULL && hooks->host_rate > 0)
+		return sim->quiet ? work : work + send_evenly(hooks->host_rate);
 	for (unsigned int dir = 0; dir < 2 && !sim->quiet; dir++) {
 		if (sim->now < sim->next_frame[dir])
 			continue;

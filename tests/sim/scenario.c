@@ -105,6 +105,17 @@ make_team(struct tp_team_conf *c, struct rng *r)
 	c->flow.symmetric = rng_one_in(r, 2);
 }
 
+/* A wire's frames are what its receiver has for buffers. While nobody is primary the daemon keeps what
+ * it received for the host: a ring, a hold and descriptors full. Its own pools are larger than that;
+ * with less no probe's answer would be received, and no primary would ever come.
+ */
+static void
+make_room_for_probes(struct setup *set)
+{
+	for (unsigned int i = 0; i < SIM_MAX_WIRES; i++)
+		set->wire[i].nb_frames = 2048;
+}
+
 /* Hangs are seen by the heart watch only, dead paths by probes. */
 static void
 make_link(struct setup *set, struct rng *r)
@@ -121,8 +132,10 @@ make_link(struct setup *set, struct rng *r)
 	c->nb_ip4 = 1;
 	c->ip4[0] = SIM_TARGET_IP;
 	set->probing = !set->corrupts && rng_one_in(r, 4);
-	if (set->probing)
+	if (set->probing) {
 		c->watches |= TP_LINK_W(TP_LINK_ARP);
+		make_room_for_probes(set);
+	}
 	if (rng_one_in(r, 6))
 		c->watches |= TP_LINK_W(TP_LINK_TX);
 }
@@ -343,6 +356,7 @@ give_back(void)
 	}
 	sim->grabbed = NULL;
 	sim->grab_until = 0;
+	sim->own_lost_at = sim->now;
 }
 
 static void
@@ -426,6 +440,8 @@ void
 scenario_events(void)
 {
 	end_events(sim->now);
+	if (!sim->healing && sim->set.hooks != NULL && sim->set.hooks->round != NULL)
+		sim->set.hooks->round();
 	if (sim->healing || sim->now < sim->next_event)
 		return;
 	if (sim->next_event != 0)

@@ -119,6 +119,8 @@ static unsigned int
 actor_turn(struct actor *a, void (*work)(void *arg))
 {
 	a->work = 0;
+	if (sim->set.hooks != NULL && sim->set.hooks->turn != NULL)
+		sim->set.hooks->turn(sim_actor_id(a));
 	sim->running = a;
 	if (a->fiber.busy) {
 		a->work = 1;
@@ -228,17 +230,33 @@ sim_cpu_ns(const struct actor *a, bool *blocked)
 
 /* ---- rounds and time --------------------------------------------------------------- */
 
+/* One more than there are members may be: peers, front and control have the rest. */
 static unsigned int
-one_turn(void)
+turn_of(uint64_t who)
 {
-	/* One more than there are members may be: peers, front and control have the rest. */
-	uint64_t who = rng_below(&sim->sched, sim->set.nb_wires + 3);
-
 	if (who < sim->set.nb_wires)
 		return worker_turn(who);
 	if (who == sim->set.nb_wires)
 		return actor_turn(&sim->actor[ACTOR_CONTROL], control_work);
 	return who == sim->set.nb_wires + 1u ? front_turn() : peers_step();
+}
+
+/* Everybody once, in random order. */
+static unsigned int
+fair_turns(unsigned int nb)
+{
+	uint8_t who[NB_ACTORS + 1];
+	unsigned int work = 0;
+
+	for (unsigned int i = 0; i < nb; i++) {
+		unsigned int k = rng_below(&sim->sched, i + 1);
+
+		who[i] = i;
+		RTE_SWAP(who[i], who[k]);
+	}
+	for (unsigned int i = 0; i < nb; i++)
+		work += turn_of(who[i]);
+	return work;
 }
 
 static uint64_t
@@ -299,8 +317,11 @@ sim_round(void)
 	sim->nb_rounds++;
 	scenario_events();
 	watch_places();
-	while (turns-- > 0)
-		work += one_turn();
+	if (sim->set.fair)
+		work = fair_turns(turns);
+	else
+		for (unsigned int i = 0; i < turns; i++)
+			work += turn_of(rng_below(&sim->sched, turns));
 	pass_time(work);
 }
 
@@ -391,6 +412,8 @@ life(void)
 	ledger_check();
 	check_counters();
 	check_mbufs();
+	if (sim->set.hooks != NULL && sim->set.hooks->end != NULL)
+		sim->set.hooks->end();
 	if (sim_failed())
 		return;
 	sim->leaving = true;

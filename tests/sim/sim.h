@@ -50,6 +50,7 @@ enum sim_kind {
 	SIM_NEIGH, /**< ARP, ND: leaves by the member that was asked */
 	SIM_GROUP, /**< IGMP */
 	SIM_FLOOD, /**< broadcast towards the host, a copy on each wire */
+	SIM_ECHO,  /**< what the team is said to have sent, back from the net: goes nowhere */
 };
 
 /** A frame that a peer sent. */
@@ -103,6 +104,8 @@ struct ledger {
 	uint64_t by_reason[TP_NB_DROPS];             /**< all drops, copies included */
 	uint64_t other_out; /**< frames of the daemon's own: probes, announcements */
 	uint64_t far[2];    /**< good frames that arrived at a peer */
+	uint64_t sent[2];   /**< frames of flows that a peer made */
+	uint64_t nb_reordered;
 };
 
 /* ==== actors ============================================================== */
@@ -136,9 +139,25 @@ struct actor {
 
 /* ==== the world ============================================================ */
 
+/** What a bench does to the world and sees of it (tests/perf/bench_failover.c). Functions may be
+ * NULL.
+ */
+struct sim_hooks {
+	/** Frames a second that the host sends, evenly and flow after flow, from sim->send_from on;
+	 * 0: bursts at random */
+	uint64_t host_rate;
+	void (*round)(void);         /**< before each round, until all is well */
+	void (*turn)(uint8_t actor); /**< before an actor's turn */
+	/** A good frame leaves by a member: before the ledger notes it */
+	void (*leaves)(const struct frame *f, uint8_t wire);
+	void (*end)(void); /**< all has settled, and was checked */
+};
+
 /** What the seed decided before the start. */
 struct setup {
 	uint64_t seed;
+	bool fair; /**< in each round everybody has one turn: lcores of one speed */
+	const struct sim_hooks *hooks; /**< NULL: none */
 	uint8_t nb_wires;
 	uint8_t nb_at_start; /**< members; the others may be added */
 	uint16_t burst;
@@ -196,8 +215,10 @@ struct sim {
 	struct ledger ledger;
 	uint32_t nb_idle; /**< turns without work */
 	uint64_t next_event, next_command, next_frame[2];
-	bool front_done; /**< the command is complete */
+	uint64_t send_from; /**< the host sends evenly from then on; 0: not yet */
+	bool front_done;    /**< the command is complete */
 	void (*command)(void);
+	void (*planned)(void);                 /**< the next command; NULL: as the seed says */
 	uint8_t inside;                        /**< actor in the host port, or ACTOR_NONE */
 	uint8_t at_egress[TP_MAX_MEMBERS + 1]; /**< actor there, or ACTOR_NONE; last: host port's */
 	uint64_t deaf_until;                   /**< the host does not read */
@@ -205,6 +226,9 @@ struct sim {
 	struct rte_mbuf *grabbed;              /**< its buffers, chained */
 	uint64_t places;                       /**< digest of who accepts what */
 	uint64_t place_at;                     /**< who accepts broadcasts last changed */
+	uint64_t announce_owed;                /**< a primary came then that must announce; 0: no */
+	uint8_t announce_by;                   /**< its member */
+	uint64_t own_lost_at;                  /**< a frame of the daemon's own was lost last */
 	uint64_t nb_hangs;
 	bool handing_out; /**< somebody hands out the stash */
 	uint64_t nb_frozen;
@@ -281,6 +305,10 @@ uint32_t ledger_may_miss(void);
 /** Of the ARP watch. */
 #define SIM_TARGET_IP RTE_BE32(RTE_IPV4(10, 9, 0, 254))
 int peers_init(void);
+/** Does it claim the host's address for the team? */
+bool peers_is_announcement(const struct rte_mbuf *m);
+/** Has the daemon learned that address? */
+bool peers_host_is_known(void);
 unsigned int peers_step(void);
 uint64_t peers_next(void);
 

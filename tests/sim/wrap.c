@@ -267,6 +267,23 @@ WRAP(void, tp_host_set_member, struct tp_host *h, uint8_t id, struct tp_member *
 		sim_point();
 }
 
+WRAP(void, tp_team_poll, struct tp_team *team, uint64_t now, struct tp_team_actions *act)
+{
+	if (watching())
+		sim_point();
+	__real_tp_team_poll(team, now, act);
+	if (!watching())
+		return;
+	if (act->what & TP_TEAM_ACT_PRIMARY) {
+		bool owes = act->primary != TP_MEMBER_NONE && team->conf.num_peer_notif > 0 &&
+		            peers_host_is_known();
+
+		sim->announce_owed = owes ? sim->now : 0;
+		sim->announce_by = act->primary;
+	}
+	sim_point();
+}
+
 /* ---- mere points at which a step may stop ------------------------------------------------ */
 
 #define POINT_VOID(name, params, args)                                                             \
@@ -316,8 +333,6 @@ POINT(uint32_t, tp_host_raise, (struct tp_host * h), (h))
 POINT(struct tp_dist *, tp_host_spare, (struct tp_host * h, bool nobody), (h, nobody))
 POINT_VOID(tp_host_publish, (struct tp_host * h, struct tp_dist *dist), (h, dist))
 POINT_VOID(tp_host_info, (const struct tp_host *h, struct tp_host_info *info), (h, info))
-POINT_VOID(tp_team_poll, (struct tp_team * team, uint64_t now, struct tp_team_actions *act),
-                (team, now, act))
 
 /* ---- other threads' answers ---------------------------------------------------------------- */
 
