@@ -193,6 +193,17 @@ inet_addr_conflict(struct tp_inet *inet, struct inet_addr *a, const struct rte_e
 	}
 }
 
+void
+tp_inet_announce(struct tp_inet *inet, uint64_t now)
+{
+	if (!inet->conf.answer)
+		return;
+	for (uint32_t i = 0; i < TP_INET_MAX_ADDRS; i++)
+		if (inet->addr[i].used && inet->addr[i].state == TP_INET_PREFERRED)
+			announce(inet, &inet->addr[i]);
+	inet_mcast_changed(inet, now);
+}
+
 /* ---- the set ------------------------------------------------------------------------- */
 
 static struct inet_addr *
@@ -223,6 +234,8 @@ add(struct tp_inet *inet, const uint8_t addr[TP_INET_LEN], uint8_t prefix_len, b
 		a->used = false;
 		return rc;
 	}
+	if (!tp_inet_is_v4(addr))
+		inet_mcast_changed(inet, now);
 	start_claim(inet, a, now);
 	return 0;
 }

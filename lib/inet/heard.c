@@ -256,6 +256,7 @@ heard_ra(const struct heard *h, struct nd *nd)
 		h->inet->mib[TP_INET_M_RA_IGNORED]++;
 		return;
 	}
+	inet_router_heard(h->inet);
 	inet_route_advertised(h->inet, nd->src, nd->msg[6] << 8 | nd->msg[7], h->now);
 }
 

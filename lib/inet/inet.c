@@ -29,6 +29,7 @@ tp_inet_conf_default(struct tp_inet_conf *conf)
 		.nb_pending_each = 8,
 		.answer = true,
 		.link_local = true,
+		.mld = true,
 		.dad_probes = 3,
 		.dad_wait_ns = TP_NS_PER_S,
 		.dad_interval_ns = TP_NS_PER_S,
@@ -249,8 +250,7 @@ create_parts(struct tp_inet *inet, const struct tp_inet_conf *conf, uint64_t now
 	inet->neigh = new_array(conf, conf->nb_neighs, sizeof(*inet->neigh));
 	inet->pmtu = new_array(conf, NB_PMTU, sizeof(*inet->pmtu));
 	inet->pend = new_array(conf, RTE_MAX(conf->nb_pending, 1), sizeof(*inet->pend));
-	inet->wheel = tp_wheel_create(conf->nb_neighs + TP_INET_MAX_ADDRS + TP_INET_MAX_ROUTES,
-	                conf->socket_id, now);
+	inet->wheel = tp_wheel_create(nb_timers(inet), conf->socket_id, now);
 	if (inet->neigh == NULL || inet->pmtu == NULL || inet->pend == NULL || inet->wheel == NULL)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < conf->nb_pending; i++)
@@ -258,6 +258,8 @@ create_parts(struct tp_inet *inet, const struct tp_inet_conf *conf, uint64_t now
 	inet->pend_free = conf->nb_pending;
 	if (inet_fibs_create(inet) < 0 || inet_publish_routes(inet) < 0)
 		return -ENOMEM;
+	if (conf->accept_ra)
+		tp_wheel_arm(inet->wheel, solicit_timer(inet), now);
 	return inet_addr_link_local(inet, now);
 }
 
@@ -353,15 +355,19 @@ tp_inet_take(struct tp_inet *inet, struct tp_inet_frame *frames, uint16_t max)
 static void
 run_timer(struct tp_inet *inet, uint32_t id, uint64_t now)
 {
-	if (id < inet->conf.nb_neighs) {
+	uint32_t first_addr = addr_timer(inet, inet->addr);
+	uint32_t first_route = route_timer(inet, inet->route);
+
+	if (id < first_addr)
 		inet_neigh_timer(inet, id, now);
-		return;
-	}
-	id -= inet->conf.nb_neighs;
-	if (id < TP_INET_MAX_ADDRS)
-		inet_addr_timer(inet, &inet->addr[id], now);
+	else if (id < first_route)
+		inet_addr_timer(inet, &inet->addr[id - first_addr], now);
+	else if (id < report_timer(inet))
+		inet_route_timer(inet, &inet->route[id - first_route]);
+	else if (id == report_timer(inet))
+		inet_report_timer(inet, now);
 	else
-		inet_route_timer(inet, &inet->route[id - TP_INET_MAX_ADDRS]);
+		inet_solicit_timer(inet, now);
 }
 
 unsigned int

@@ -201,6 +201,8 @@ struct tp_inet {
 	struct tp_wheel *wheel;
 	uint64_t rng;
 	uint32_t nb_incomplete;
+	uint8_t nb_reports;     /* since the groups changed */
+	uint8_t nb_router_asks; /* since the beginning, or as many as there may be */
 	struct inet_bucket answers;
 	struct inet_bucket questions;
 	struct inet_addr addr[TP_INET_MAX_ADDRS];
@@ -212,7 +214,9 @@ struct tp_inet {
 	uint64_t mib[TP_INET_NB_MIB];
 };
 
-/* Ids in the wheel: neighbours, then addresses, then routes. */
+/* Ids in the wheel: neighbours, then addresses, routes, and one each for reports of groups and
+ * solicitations of routers.
+ */
 static inline uint32_t
 addr_timer(const struct tp_inet *inet, const struct inet_addr *a)
 {
@@ -222,6 +226,22 @@ static inline uint32_t
 route_timer(const struct tp_inet *inet, const struct inet_route *r)
 {
 	return inet->conf.nb_neighs + TP_INET_MAX_ADDRS + (r - inet->route);
+}
+
+static inline uint32_t
+report_timer(const struct tp_inet *inet)
+{
+	return inet->conf.nb_neighs + TP_INET_MAX_ADDRS + TP_INET_MAX_ROUTES;
+}
+static inline uint32_t
+solicit_timer(const struct tp_inet *inet)
+{
+	return report_timer(inet) + 1;
+}
+static inline uint32_t
+nb_timers(const struct tp_inet *inet)
+{
+	return report_timer(inet) + 2;
 }
 
 static inline const struct inet_view *
@@ -283,6 +303,14 @@ void inet_route_timer(struct tp_inet *inet, struct inet_route *r);
 /* A router says for how long it is one (RFC 4861 6.3.4). */
 void inet_route_advertised(struct tp_inet *inet, const uint8_t router[TP_INET_LEN],
                 uint16_t lifetime_s, uint64_t now);
+
+/* mcast.c */
+/* The set of addresses is another one: so are their groups. */
+void inet_mcast_changed(struct tp_inet *inet, uint64_t now);
+void inet_report_timer(struct tp_inet *inet, uint64_t now);
+void inet_solicit_timer(struct tp_inet *inet, uint64_t now);
+/* A router advertised itself: no more need to ask. */
+void inet_router_heard(struct tp_inet *inet);
 
 /* neigh_tab.c */
 /* Any lcore. @param word out: as it was @return index or NO_INDEX */

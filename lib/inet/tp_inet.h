@@ -123,8 +123,9 @@ struct tp_inet_conf {
 	uint16_t nb_pending;       /**< packets that wait for neighbours, all in all; default 256 */
 	uint8_t nb_pending_each;   /**< ... and for one; default 8 */
 	bool answer;               /**< --neigh toe: answer ARP and NS, run DAD */
-	bool accept_ra;            /**< default routers from RA (RFC 4861 6.3.4); default off */
+	bool accept_ra;            /**< default routers from RA (RFC 4861 6.3); default off */
 	bool link_local;          /**< make fe80:: from the MAC (RFC 4291 appendix A); default on */
+	bool mld;                 /**< report the groups of IPv6 addresses (RFC 3810); default on */
 	uint8_t dad_probes;       /**< ARP probes (RFC 5227: 3); 0: no DAD for both families */
 	uint64_t dad_wait_ns;     /**< first probe within; RFC 5227 PROBE_WAIT, RFC 4862: 1 s */
 	uint64_t dad_interval_ns; /**< between probes at least, at most twice; 1 s */
@@ -186,6 +187,11 @@ int tp_inet_addr_del(struct tp_inet *inet, const uint8_t addr[TP_INET_LEN]);
 uint32_t tp_inet_addrs(const struct tp_inet *inet, struct tp_inet_addr_info *info, uint32_t max);
 /** Raised by every change of addresses, their states and routes. Any lcore. */
 uint32_t tp_inet_version(const struct tp_inet *inet);
+
+/** Announce all addresses in use, and report their groups, by every member: after a failover.
+ * Control.
+ */
+void tp_inet_announce(struct tp_inet *inet, uint64_t now);
 
 /* Routes. */
 

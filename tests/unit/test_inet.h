@@ -99,6 +99,7 @@ inet_setup(void **state)
 	conf.seed = UINT64_C(0x123456789abcdef1);
 	conf.dad_probes = 0;
 	conf.link_local = false;
+	conf.mld = false;
 	now = 1000 * SEC;
 	inet = NULL;
 	worker = NULL;
@@ -187,6 +188,18 @@ neigh(const uint8_t *addr)
 #define assert_neigh(addr, state_)                                                                 \
 	assert_string_equal(tp_inet_neigh_state_name(neigh(addr).state),                           \
 	                tp_inet_neigh_state_name(TP_INET_NEIGH_##state_))
+
+/* Length and checksum of an ND frame that was changed. */
+static inline void
+fix_nd(struct rte_mbuf *m, uint16_t len)
+{
+	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
+	uint16_t *sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
+
+	ip->payload_len = rte_cpu_to_be_16(len);
+	*sum = 0;
+	*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
+}
 
 /* A TCP segment as the engine makes it. */
 static inline struct rte_mbuf *

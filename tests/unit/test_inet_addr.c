@@ -200,6 +200,8 @@ test_answer_arp(void **state)
 static void
 test_answer_ns(void **state)
 {
+	struct rte_mbuf *m;
+
 	(void)state;
 	start();
 	hear(tp_pkt_build_ns(test_pool(), 0, &mac_2, A6(2), OURS6));
@@ -211,7 +213,10 @@ test_answer_ns(void **state)
 	assert_memory_equal(icmp6_of(out[0].m) - 16, A6(2), 16);
 	assert_neigh(A6(2), STALE);
 	/* Nobody is answered at a MAC that no host has. */
-	hear(tp_pkt_build_ns(test_pool(), 0, &bcast, A6(3), OURS6));
+	m = tp_pkt_build_ns(test_pool(), 0, &mac_3, A6(3), OURS6);
+	memset(rte_pktmbuf_mtod_offset(m, uint8_t *, 80), 0xff, 6);
+	fix_nd(m, 32);
+	hear(m);
 	assert_int_equal(take(), 0);
 	/* To all nodes, not solicited, for who has no address yet (RFC 4861 7.2.4). */
 	hear(tp_pkt_build_ns(test_pool(), 0, &mac_3, zero16, OURS6));
@@ -366,6 +371,109 @@ test_out_is_bounded(void **state)
 	assert_int_equal(mib(TP_INET_M_NO_MBUF), 400 - 256);
 }
 
+/* ---- groups and routers ------------------------------------------------------------------ */
+
+/* Groups of a report: last bytes of the addresses that they belong to. */
+static uint32_t
+report_groups(const struct rte_mbuf *m, uint8_t type, uint8_t *last)
+{
+	const struct rte_ether_addr group = { { 0x33, 0x33, 0, 0, 0, 0x16 } };
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, 14), *msg = ip + 48;
+	uint32_t nb = msg[6] << 8 | msg[7];
+	struct tp_pkt_info info;
+
+	tp_pkt_parse(m, &info);
+	assert_int_equal(info.flags & (TP_PKT_F_GROUP | TP_PKT_F_BAD), TP_PKT_F_GROUP);
+	assert_int_equal(info.end_off, m->pkt_len);
+	assert_int_equal(m->pkt_len, 14 + 48 + 8 + 20 * nb);
+	assert_mac(&eth_of(m)->dst_addr, &group);
+	assert_int_equal(ip[7], 1);
+	assert_true(frame_l4_ok(ip, IPPROTO_ICMPV6, msg, 8 + 20 * nb));
+	for (uint32_t i = 0; i < nb; i++) {
+		assert_int_equal(msg[8 + 20 * i], type);
+		assert_int_equal(msg[12 + 20 * i], 0xff);
+		last[i] = msg[27 + 20 * i];
+	}
+	return nb;
+}
+
+/* RFC 3810 6.1: two reports of a change; then what stands, for switches that forget. */
+static void
+test_groups(void **state)
+{
+	uint8_t last[8];
+
+	(void)state;
+	conf.mld = true;
+	start();
+	assert_int_equal(tp_inet_addr_add(inet, NEW6, 64, now), 0);
+	run_until(now + 500 * MS);
+	assert_int_equal(take(), 2); /* with the announcement */
+	assert_int_equal(report_groups(out[0].m, 4, last), 2);
+	assert_int_equal(last[0], 1);
+	assert_int_equal(last[1], 7);
+	assert_memory_equal(icmp6_of(out[0].m) - 32, zero16, 16);
+	run_until(now + 10 * SEC);
+	assert_int_equal(take(), 2);
+	assert_int_equal(report_groups(out[0].m, 4, last), 2);
+	run_until(now + 120 * SEC);
+	assert_int_equal(take(), 2);
+	assert_int_equal(report_groups(out[1].m, 2, last), 2);
+	tp_inet_addr_del(inet, NEW6);
+	tp_inet_addr_del(inet, OURS6);
+	run_until(now + 120 * SEC);
+	assert_int_equal(take(), 0);
+	assert_int_equal(tp_inet_next(inet), TP_NEVER);
+}
+
+static void
+test_announce_all(void **state)
+{
+	uint8_t last[8];
+
+	(void)state;
+	conf.mld = true;
+	start();
+	tp_inet_announce(inet, now);
+	run_until(now + 100 * MS);
+	assert_int_equal(take(), 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(out[i].member, TP_INET_MEMBER_ALL);
+	assert_int_equal(arp_of(out[0].m)->arp_data.arp_sip, IP4(10, 0, 0, 1));
+	assert_int_equal(icmp6_of(out[1].m)[0], 136);
+	assert_int_equal(report_groups(out[2].m, 4, last), 1);
+}
+
+/* RFC 4861 6.3.7: three times, from an address that is ours, until a router was heard. */
+static void
+test_router_solicitation(void **state)
+{
+	const uint8_t *ip;
+	uint32_t nb = 0;
+
+	(void)state;
+	conf.accept_ra = true;
+	conf.link_local = true;
+	conf.dad_probes = 1;
+	inet = tp_inet_create(&conf, now);
+	assert_non_null(inet);
+	run_until(now + 60 * SEC);
+	take();
+	for (uint16_t i = 0; i < nb_out; i++) {
+		if (icmp6_of(out[i].m)[0] != 133)
+			continue;
+		nb++;
+		ip = icmp6_of(out[i].m) - 40;
+		assert_int_equal(ip[7], 255);
+		assert_int_equal(ip[8], 0xfe);
+		assert_int_equal(ip[24 + 15], 2);
+		assert_mac(icmp6_of(out[i].m) + 10, &our_mac);
+		assert_true(frame_l4_ok(ip, IPPROTO_ICMPV6, icmp6_of(out[i].m), 16));
+	}
+	assert_int_equal(nb, 3);
+	assert_int_equal(tp_inet_next(inet), TP_NEVER);
+}
+
 int
 main(void)
 {
@@ -386,6 +494,9 @@ main(void)
 		test(test_bad_conf),
 		test(test_names),
 		test(test_out_is_bounded),
+		test(test_groups),
+		test(test_announce_all),
+		test(test_router_solicitation),
 	};
 
 	return cmocka_run_group_tests(tests, inet_group_setup, test_eal_teardown);

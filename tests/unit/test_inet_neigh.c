@@ -18,18 +18,6 @@ confirm(uint8_t last)
 	tp_inet_confirm(worker, &dst);
 }
 
-/* Length and checksum of a frame that was changed. */
-static void
-fix_nd(struct rte_mbuf *m, uint16_t len)
-{
-	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(m, struct rte_ipv6_hdr *, 14);
-	uint16_t *sum = rte_pktmbuf_mtod_offset(m, uint16_t *, 56);
-
-	ip->payload_len = rte_cpu_to_be_16(len);
-	*sum = 0;
-	*sum = rte_ipv6_udptcp_cksum(ip, ip + 1);
-}
-
 /* ---- states ---------------------------------------------------------------------- */
 
 static void

@@ -146,6 +146,7 @@ test_router_advertisement(void **state)
 	conf.accept_ra = true;
 	conf.link_local = true;
 	start();
+	take();
 	hear(ra(A6(9), 1800)); /* not from a link-local address */
 	assert_int_equal(mib(TP_INET_M_NEIGH_INVALID), 1);
 	hear(ra(fe80_9, 1800));
@@ -169,6 +170,25 @@ test_router_advertisement(void **state)
 	hear(ra(fe80_9, 1800));
 	tp_inet_routes(inet, info, RTE_DIM(info));
 	assert_memory_equal(info[3].gateway, A6(0xfe), 16);
+}
+
+/* Who was heard need not be asked for. */
+static void
+test_router_heard(void **state)
+{
+	(void)state;
+	conf.accept_ra = true;
+	conf.link_local = true;
+	inet = tp_inet_create(&conf, now);
+	assert_non_null(inet);
+	run_until(now + SEC);
+	hear(ra(fe80_9, 1800));
+	run_until(now + 60 * SEC);
+	take();
+	for (uint16_t i = 0, nb = 0; i < nb_out; i++) {
+		nb += icmp6_of(out[i].m)[0] == 133;
+		assert_in_range(nb, 0, 1);
+	}
 }
 
 static void
@@ -421,6 +441,7 @@ main(void)
 		test(test_bad_routes),
 		test(test_show_routes),
 		test(test_router_advertisement),
+		test(test_router_heard),
 		test(test_router_advertisement_off),
 		test(test_source),
 		test(test_headers_v4),
