@@ -55,8 +55,10 @@ deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *in
 		foreign_send(s, meta->handle, word, m, meta->ingress, meta->hops);
 		return;
 	}
-	/* Gone: perhaps there is a new one, or a listener. */
-	if (!input_tcp(s, m, info, key, table_hash(&toe->table, key))) {
+	/* It ended while this packet was on the ring. Only our own detour made it late: no RST for
+	 * that, the peer sees an end it knows of. A SYN is the next one's.
+	 */
+	if (!begins(m, info) || !input_tcp(s, m, info, key, table_hash(&toe->table, key))) {
 		s->ctr[TP_TOE_C_RX_STALE]++;
 		rte_pktmbuf_free(m);
 	}

@@ -12,6 +12,8 @@
 
 /* Generations start near their wrap, so that it happens in tests. */
 #define FIRST_GENERATION 0xfffff0
+/* Longer than a packet waits on rings and in the network's reordering, short for a port. */
+#define QUARANTINE_NS (100 * TP_NS_PER_MS)
 
 void
 list_push(struct tp_toe *toe, _Atomic uint64_t *head, uint32_t index)
@@ -100,9 +102,8 @@ handle_retire(struct tp_toe_shard *s, uint32_t index)
 	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
 	struct limbo *l;
 
-	atomic_store_explicit(&h->word,
-	                word_make(WORD_GENERATION(word) + 1, 0, HANDLE_FREE, TP_MEMBER_NONE),
-	                memory_order_release);
+	atomic_store(&h->word,
+	                word_make(WORD_GENERATION(word) + 1, 0, HANDLE_FREE, TP_MEMBER_NONE));
 	if (s->limbo_head - s->limbo_tail == LIMBO_SIZE && handles_reclaim(s) == 0) {
 		/* So many ended in one turn: wait for the others once. */
 		rte_rcu_qsbr_synchronize(toe->qsbr, s->reader);
@@ -130,15 +131,33 @@ handles_reclaim(struct tp_toe_shard *s)
 	return n;
 }
 
-uint32_t
-handle_find(const struct tp_toe *toe, tp_toe_id id, uint64_t *word)
+static void
+quarantine_end(struct tp_toe_shard *s)
 {
-	uint32_t index = (uint32_t)id;
+	struct tp_toe *toe = s->toe;
+	uint32_t index = s->ended[s->ended_tail++ % NB_ENDED].handle;
 
-	if (id == TP_TOE_ID_NONE || index >= toe->nb_handles)
-		return NO_INDEX;
-	*word = atomic_load_explicit(&toe->handle[index].word, memory_order_acquire);
-	if (WORD_STATE(*word) == HANDLE_FREE || WORD_GENERATION(*word) + 1 != (uint32_t)(id >> 32))
-		return NO_INDEX;
-	return index;
+	table_remove(&toe->table, table_hash(&toe->table, &toe->handle[index].key), index);
+	handle_retire(s, index);
+}
+
+void
+handle_quarantine(struct tp_toe_shard *s, uint32_t index)
+{
+	struct handle *h = &s->toe->handle[index];
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+
+	/* Ids and messages are old from now on. */
+	atomic_store(&h->word, word_make(WORD_GENERATION(word) + 1, 0, HANDLE_DEAD, s->member));
+	if (s->ended_head - s->ended_tail == NB_ENDED)
+		quarantine_end(s);
+	s->ended[s->ended_head++ % NB_ENDED] =
+	                (struct ended){ .handle = index, .until = s->now + QUARANTINE_NS };
+}
+
+void
+quarantine_step(struct tp_toe_shard *s)
+{
+	while (s->ended_tail != s->ended_head && s->ended[s->ended_tail % NB_ENDED].until <= s->now)
+		quarantine_end(s);
 }

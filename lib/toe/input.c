@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <rte_prefetch.h>
+#include <rte_tcp.h>
 
 #include "toe_int.h"
 
@@ -42,6 +43,16 @@ key_of(const struct rte_mbuf *m, const struct tp_pkt_info *info, struct tp_tcp_k
 	memcpy(&key->rport, &p[0], sizeof(key->rport));
 	memcpy(&key->lport, &p[1], sizeof(key->lport));
 	return true;
+}
+
+bool
+begins(const struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	struct rte_tcp_hdr hdr;
+	const struct rte_tcp_hdr *tcp = rte_pktmbuf_read(m, info->l4_off, sizeof(hdr), &hdr);
+
+	return tcp != NULL &&
+	       (tcp->tcp_flags & (RTE_TCP_SYN_FLAG | RTE_TCP_ACK_FLAG)) == RTE_TCP_SYN_FLAG;
 }
 
 static bool
@@ -102,6 +113,20 @@ input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
 	conn_dirty(s, c);
 }
 
+/* For one that has ended: late, unless the next one begins, which may not wait. */
+static bool
+input_dead(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, const struct tp_tcp_key *key, uint64_t hash)
+{
+	if (begins(m, info)) {
+		table_remove(&s->toe->table, hash, index);
+		return open_input(s, m, info, key);
+	}
+	s->ctr[TP_TOE_C_RX_STALE]++;
+	rte_pktmbuf_free(m);
+	return true;
+}
+
 bool
 input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
                 const struct tp_tcp_key *key, uint64_t hash)
@@ -113,6 +138,8 @@ input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *
 	if (index == NO_INDEX)
 		return open_input(s, m, info, key);
 	word = word_of(toe, index);
+	if (unlikely(WORD_STATE(word) == HANDLE_DEAD))
+		return input_dead(s, index, m, info, key, hash);
 	if (likely(WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member))
 		input_conn(s, &s->conn[toe->handle[index].slot], m, info, s->member);
 	else

@@ -117,9 +117,11 @@ open_input(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info 
 		rte_pktmbuf_free(m);
 		return true;
 	}
-	if (l != NULL && (seg.flags & (TP_TCP_SYN | TP_TCP_ACK | TP_TCP_RST)) == TP_TCP_SYN)
+	if (seg.flags & TP_TCP_RST)
+		s->ctr[TP_TOE_C_RX_STALE]++;
+	else if (l != NULL && (seg.flags & (TP_TCP_SYN | TP_TCP_ACK)) == TP_TCP_SYN)
 		passive(s, l, key, &seg);
-	else if (l == NULL || (seg.flags & (TP_TCP_SYN | TP_TCP_ACK | TP_TCP_RST)) != TP_TCP_ACK ||
+	else if (l == NULL || (seg.flags & (TP_TCP_SYN | TP_TCP_ACK)) != TP_TCP_ACK ||
 	                !cookie(s, l, key, &seg))
 		refuse(s, key, &seg);
 	rte_pktmbuf_free(seg.data);

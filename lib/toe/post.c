@@ -20,11 +20,18 @@ post_release(struct tp_toe *toe, struct post *p)
 		rte_mempool_put(toe->posts, p);
 }
 
+/* Call a shard to the handle of this post. Nothing to do if its bell waits already: who answers it
+ * first takes it down, then looks at the handle, where the post is by now.
+ */
 static void
 ring_bell(struct tp_toe_shard *s, struct post *p)
 {
-	struct post *old = atomic_load_explicit(&s->bells, memory_order_relaxed);
+	struct post *old;
 
+	if (atomic_exchange(&p->rung, true))
+		return;
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	old = atomic_load_explicit(&s->bells, memory_order_relaxed);
 	do {
 		p->next_bell = old;
 	} while (!atomic_compare_exchange_weak_explicit(
@@ -47,7 +54,6 @@ take_posts(struct handle *h)
 	return list;
 }
 
-/* Put back what is not for us to decide, before what came meanwhile. */
 static void
 push_post(struct handle *h, struct post *p, bool *was_empty)
 {
@@ -62,7 +68,8 @@ push_post(struct handle *h, struct post *p, bool *was_empty)
 static bool
 names(uint64_t word, tp_toe_id id)
 {
-	return WORD_STATE(word) != HANDLE_FREE && WORD_GENERATION(word) + 1 == (uint32_t)(id >> 32);
+	return WORD_STATE(word) != HANDLE_FREE && WORD_STATE(word) != HANDLE_DEAD &&
+	       WORD_GENERATION(word) + 1 == (uint32_t)(id >> 32);
 }
 
 static void
@@ -94,10 +101,8 @@ posts_void(struct tp_toe *toe, struct handle *h)
 		if (was_empty && WORD_MEMBER(word) < TP_MAX_MEMBERS) {
 			struct tp_toe_shard *s = atomic_load(&toe->shard[WORD_MEMBER(word)]);
 
-			if (s == NULL)
-				continue;
-			atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-			ring_bell(s, p);
+			if (s != NULL)
+				ring_bell(s, p);
 		}
 	}
 }
@@ -118,8 +123,9 @@ tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *cal
 	p->fn = fn;
 	p->arg = fn_arg;
 	p->id = id;
-	/* Ours until we have rung: it may be carried out and freed at once. */
+	/* One reference is ours until we have rung: it may be carried out at once. */
 	atomic_store_explicit(&p->refs, 2, memory_order_relaxed);
+	atomic_store_explicit(&p->rung, false, memory_order_relaxed);
 	push_post(h, p, &was_empty);
 	word = atomic_load(&h->word);
 	if (!names(word, id)) {
@@ -127,10 +133,8 @@ tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *cal
 	} else if (was_empty) {
 		s = WORD_MEMBER(word) < TP_MAX_MEMBERS ? atomic_load(&toe->shard[WORD_MEMBER(word)])
 		                                       : NULL;
-		if (s != NULL) {
-			ring_bell(s, p); /* our reference is the bell's now */
-			return 0;
-		}
+		if (s != NULL)
+			ring_bell(s, p);
 	}
 	post_release(toe, p);
 	return 0;
@@ -169,19 +173,18 @@ answer(struct tp_toe_shard *s, struct post *bell)
 	struct tp_toe *toe = s->toe;
 	uint32_t index = (uint32_t)bell->id;
 	struct handle *h = &toe->handle[index];
-	uint64_t word = atomic_load(&h->word);
 	struct post *p, *next;
 	unsigned int n = 0;
+	uint64_t word;
 
+	atomic_store(&bell->rung, false); /* before anything is looked at */
+	word = atomic_load(&h->word);
 	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) != s->member) {
 		struct tp_toe_shard *owner = atomic_load(&toe->shard[WORD_MEMBER(word)]);
 
-		if (owner != NULL) {
+		if (owner != NULL)
 			ring_bell(owner, bell);
-			return 0;
-		}
-	}
-	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
+	} else if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
 		for (p = take_posts(h); p != NULL; p = next, n++) {
 			next = p->next;
 			run_one(s, index, p);

@@ -122,7 +122,6 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 
 	if (h->listener != NO_LISTENER)
 		s->pending[h->listener]--;
-	table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
 	tp_wheel_cancel(s->wheel, slot);
 	tp_tcp_fini(&s->env, c);
 	slot_free(s, slot);
@@ -130,7 +129,12 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	s->ctr[TP_TOE_C_CONNS_CLOSED]++;
 	if (reason != TP_TCP_R_DONE)
 		s->ctr[TP_TOE_C_CONNS_PREMATURE]++;
-	handle_retire(s, index);
+	if (reason == TP_TCP_R_DONE) {
+		handle_quarantine(s, index);
+	} else {
+		table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
+		handle_retire(s, index);
+	}
 	posts_void(toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, reason);
@@ -245,6 +249,8 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 		conn_free(s, c);
 		ended++;
 	}
+	s->now = TP_NEVER;
+	quarantine_step(s);
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
 	handles_reclaim(s);
 	rte_pktmbuf_free_bulk(s->tx, s->nb_tx);

@@ -224,6 +224,7 @@ tp_toe_step(struct tp_toe_shard *s, uint64_t now)
 	n = timers_run(s) + posts_run(s) + snapshot_step(s);
 	n += settle_all(s);
 	transmit_flush(s);
+	quarantine_step(s);
 	handles_reclaim(s);
 	if (unlikely(now >= s->frag_due)) {
 		tp_inet_frag_expire(s->inet, now);

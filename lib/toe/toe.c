@@ -3,6 +3,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <rte_errno.h>
@@ -58,6 +59,20 @@ secrets(struct tp_tcp_secret *secret)
 		word[i] = rte_rand();
 }
 
+/* Simulations have several in one process. */
+static void
+make_pools(struct tp_toe *toe, uint32_t nb_recs)
+{
+	static _Atomic uint32_t nb_engines;
+	uint32_t nb = atomic_fetch_add_explicit(&nb_engines, 1, memory_order_relaxed);
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "toe_recs_%u", nb);
+	toe->recs = tp_tcp_rec_pool_create(name, nb_recs, CACHE_SIZE, SOCKET_ID_ANY);
+	snprintf(name, sizeof(name), "toe_posts_%u", nb);
+	toe->posts = tp_pool_create_objects(name, NB_POSTS, sizeof(struct post), 0, SOCKET_ID_ANY);
+}
+
 struct tp_toe *
 tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_rcu_qsbr *qsbr,
                 uint8_t (*member_of)(void *arg, uint32_t hash), void *member_of_arg,
@@ -87,9 +102,7 @@ tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_r
 	toe->nb_handles = conf->max_conns + SPARE_HANDLES;
 	secrets(&toe->secret);
 	nb_recs = RTE_MIN(RTE_MAX(nb_recs, MIN_RECS), MAX_RECS);
-	toe->recs = tp_tcp_rec_pool_create("toe_recs", nb_recs - 1, CACHE_SIZE, SOCKET_ID_ANY);
-	toe->posts = tp_pool_create_objects(
-	                "toe_posts", NB_POSTS, sizeof(struct post), 0, SOCKET_ID_ANY);
+	make_pools(toe, nb_recs - 1);
 	if (toe->recs != NULL && toe->posts != NULL)
 		rc = handles_init(toe);
 	if (rc == 0)

@@ -27,7 +27,7 @@ enum handle_state {
 	HANDLE_OWN,  /* the member's */
 	HANDLE_XFER, /* released, waits for the member */
 	HANDLE_PARK, /* released, waits for anyone */
-	HANDLE_DEAD, /* reset, quarantined */
+	HANDLE_DEAD, /* ended, quarantined */
 };
 #define WORD_MEMBER(w) ((uint8_t)(w))
 #define WORD_STATE(w) ((enum handle_state)(uint8_t)((w) >> 8))
@@ -132,6 +132,13 @@ struct limbo {
 };
 #define LIMBO_SIZE 4096
 
+/* Handles of connections that ended a moment ago. */
+struct ended {
+	uint32_t handle;
+	uint64_t until;
+};
+#define NB_ENDED 4096
+
 #define TX_BURST 64
 
 struct tp_toe_shard {
@@ -164,6 +171,8 @@ struct tp_toe_shard {
 	uint64_t accepted[MAX_LISTENERS];
 	struct limbo limbo[LIMBO_SIZE];
 	uint32_t limbo_head, limbo_tail;
+	struct ended ended[NB_ENDED];
+	uint32_t ended_head, ended_tail;
 	uint16_t nb_tx;
 	struct rte_mbuf *tx[TX_BURST];
 	uint64_t ctr[TP_TOE_NB_COUNTERS]; /* any r */
@@ -215,6 +224,11 @@ void handles_fini(struct tp_toe *toe);
 uint32_t handle_alloc(struct tp_toe *toe, uint8_t member);
 /* Out of use, and of the table: free once no reader has it. Owner. */
 void handle_retire(struct tp_toe_shard *s, uint32_t index);
+/* The connection has ended, its segments may still be on their way: for a while they meet neither a
+ * listener nor a RST. Owner. */
+void handle_quarantine(struct tp_toe_shard *s, uint32_t index);
+/* Retire those whose time is over. */
+void quarantine_step(struct tp_toe_shard *s);
 /* Give back those that no reader can have. @return how many */
 uint32_t handles_reclaim(struct tp_toe_shard *s);
 void handle_free(struct tp_toe *toe, uint32_t index);
@@ -225,8 +239,6 @@ handle_id(const struct tp_toe *toe, uint32_t index)
 
 	return (uint64_t)(WORD_GENERATION(word) + 1) << 32 | index;
 }
-/* @return its index, or NO_INDEX if it names none that lives; *word is what it had */
-uint32_t handle_find(const struct tp_toe *toe, tp_toe_id id, uint64_t *word);
 /* Lists of handles. */
 void list_push(struct tp_toe *toe, _Atomic uint64_t *head, uint32_t index);
 uint32_t list_pop(struct tp_toe *toe, _Atomic uint64_t *head);
@@ -265,6 +277,8 @@ user_get(const struct tp_toe *toe, uint8_t index)
 /* ---- input.c, open.c, foreign.c ----------------------------------------- */
 
 /* @return false: not an IP packet */
+/* Is it a SYN that answers none? */
+bool begins(const struct rte_mbuf *m, const struct tp_pkt_info *info);
 bool key_of(const struct rte_mbuf *m, const struct tp_pkt_info *info, struct tp_tcp_key *key);
 /* A TCP segment for one of our addresses. @return false: it is not ours, m is the caller's */
 bool input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
@@ -302,7 +316,7 @@ void transmit_flush(struct tp_toe_shard *s);
 
 /* A function on its way. It hangs on its handle, and follows it to whoever owns it. The one that
  * found the list empty also rings: it hangs on the bells of the owner's shard as well, and is freed
- * when both have let go. */
+ * when all have let go. */
 struct post {
 	struct post *next;      /* of the same handle; older */
 	struct post *next_bell; /* of the same shard */
@@ -310,6 +324,7 @@ struct post {
 	void *arg;
 	tp_toe_id id;
 	_Atomic uint32_t refs;
+	_Atomic bool rung; /* it is among somebody's bells */
 };
 /* @return how many were carried out */
 unsigned int posts_run(struct tp_toe_shard *s);

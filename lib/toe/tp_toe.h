@@ -39,7 +39,7 @@ typedef uint64_t tp_toe_id;
 	X(RX_HOST, "toe_rx_to_host", "of these left to the host: no listener, no connection")      \
 	X(RX_FOREIGN, "toe_rx_foreign", "forwarded to the member that owns the connection")        \
 	X(RX_FORWARDED, "toe_rx_forwarded", "received from the member where they arrived")         \
-	X(RX_STALE, "toe_rx_stale", "dropped: forwarded to a connection that is gone")             \
+	X(RX_STALE, "toe_rx_stale", "dropped: for a connection that ended a moment ago")           \
 	X(RX_HOPS, "toe_rx_hops", "dropped: forwarded too often")                                  \
 	X(RX_BAD, "toe_rx_bad", "dropped: bad TCP header or checksum")                             \
 	X(RX_REFUSED, "toe_rx_refused", "answered with RST: nobody listens")                       \

@@ -1,0 +1,656 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Two teams talk TCP to each other, every packet arriving on a member chosen at random: whatever
+ * the switch between them does, each connection stays with its owner, all streams are equal, nobody
+ * sees a reset and nothing is left over. One thread, virtual time, one seed.
+ *
+ * Usage: sim_toe [--seed N] [--seeds N] [--trace]
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_malloc.h>
+
+#include "tp_toe.h"
+
+#define MAX_SHARDS 4
+#define NB_FLOWS 24
+#define ECHO_PORT 7
+#define QUEUE_LEN 8192
+#define MAX_MESSAGE 60000
+#define STEP_NS (20 * TP_NS_PER_US)
+#define HORIZON_NS (600 * TP_NS_PER_S)
+#define POOL_SIZE 32767
+
+static uint64_t rng_state;
+static bool tracing;
+static uint64_t now_ns;
+static struct rte_mempool *pool, *pool_indirect, *pool_wire;
+static const char *failed;
+
+static uint64_t
+rng_below(uint64_t n)
+{
+	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return (uint64_t)(((unsigned __int128)(z ^ z >> 31) * n) >> 64);
+}
+
+static void
+fail(const char *what)
+{
+	if (failed == NULL)
+		failed = what;
+}
+
+#define CHECK(cond)                                                                                \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			fail(#cond);                                                               \
+	} while (0)
+
+/* ---- the teams and what is between them ------------------------------------------ */
+
+struct queue {
+	struct rte_mbuf *m[QUEUE_LEN];
+	uint64_t at[QUEUE_LEN]; /* arrival, ns */
+	uint8_t member[QUEUE_LEN];
+	uint32_t nb;
+};
+
+struct side {
+	struct tp_inet *inet;
+	struct tp_toe *toe;
+	struct rte_rcu_qsbr *qsbr;
+	struct rte_ether_addr mac;
+	uint8_t nb_shards;
+	struct shard {
+		struct side *side;
+		uint8_t member;
+		struct tp_toe_shard *toe;
+		struct rte_mbuf *in[QUEUE_LEN]; /* from the other members */
+		uint32_t nb_in;
+		struct rte_mbuf *ctl[64]; /* for control: to be resolved */
+		uint32_t nb_ctl;
+	} shard[MAX_SHARDS];
+	struct queue wire; /* towards this side */
+	struct side *peer;
+};
+
+static struct side side[2];
+static struct {
+	uint32_t loss_permille, dup_permille, delay_us, jitter_us;
+} net;
+
+static void
+wire_put(struct side *to, struct rte_mbuf *m)
+{
+	struct queue *q = &to->wire;
+
+	if (q->nb == QUEUE_LEN) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	q->m[q->nb] = m;
+	q->at[q->nb] = now_ns + (net.delay_us + rng_below(net.jitter_us + 1)) * TP_NS_PER_US;
+	q->member[q->nb++] = rng_below(to->nb_shards);
+}
+
+/* What egress and the wire would make of it: one buffer, good checksums. */
+static void
+send_frame(struct side *from, struct rte_mbuf *m)
+{
+	uint64_t intent = m->ol_flags;
+	struct rte_mbuf *copy = tp_pkt_copy(m, pool_wire);
+
+	rte_pktmbuf_free(m);
+	CHECK(copy != NULL);
+	if (copy == NULL)
+		return;
+	copy->ol_flags = 0;
+	if (intent & RTE_MBUF_F_TX_TCP_CKSUM)
+		copy->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	if (rng_below(1000) < net.loss_permille) {
+		rte_pktmbuf_free(copy);
+		return;
+	}
+	if (rng_below(1000) < net.dup_permille) {
+		struct rte_mbuf *again = tp_pkt_copy(copy, pool_wire);
+
+		CHECK(again != NULL);
+		if (again != NULL) {
+			again->ol_flags = copy->ol_flags;
+			wire_put(from->peer, again);
+		}
+	}
+	wire_put(from->peer, copy);
+}
+
+static uint16_t
+op_room(void *arg)
+{
+	(void)arg;
+	return rng_below(8) == 0 ? rng_below(4) : 512;
+}
+
+static void
+op_transmit(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	struct shard *sh = arg;
+
+	for (uint16_t i = 0; i < nb_pkts; i++)
+		send_frame(sh->side, pkts[i]);
+}
+
+static void
+op_forward(void *arg, uint8_t member, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	struct shard *sh = arg, *to = &sh->side->shard[member];
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (to->nb_in == QUEUE_LEN)
+			rte_pktmbuf_free(pkts[i]);
+		else
+			to->in[to->nb_in++] = pkts[i];
+	}
+}
+
+static void
+op_control(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts)
+{
+	struct shard *sh = arg;
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (sh->nb_ctl == RTE_DIM(sh->ctl))
+			rte_pktmbuf_free(pkts[i]);
+		else
+			sh->ctl[sh->nb_ctl++] = pkts[i];
+	}
+}
+
+static const struct tp_toe_ops ops = { op_room, op_transmit, op_forward, op_control };
+
+static uint8_t
+member_of(void *arg, uint32_t hash)
+{
+	const struct side *s = arg;
+
+	return ((uint64_t)hash * s->nb_shards) >> 32;
+}
+
+/* ---- users: an echo server, and clients that know what they have to get back --------- */
+
+struct flow {
+	uint32_t number;
+	uint32_t length; /* bytes to send, and to get back */
+	uint32_t sent, got;
+	bool done;
+	enum tp_tcp_reason reason;
+	struct rte_mbuf *held; /* server: not yet sent back */
+};
+
+static struct flow flows[NB_FLOWS], served[4 * NB_FLOWS];
+static uint32_t nb_flows, nb_served, nb_done, nb_served_done;
+
+static uint8_t
+octet(uint32_t flow, uint32_t at)
+{
+	return (at * UINT32_C(2654435761) + flow * 40503) >> 16;
+}
+
+static void
+client_send(struct tp_toe_call *call)
+{
+	struct flow *f = call->arg;
+
+	while (f->sent < f->length) {
+		uint32_t len = RTE_MIN(f->length - f->sent, 1 + rng_below(2000));
+		struct rte_mbuf *m = tp_toe_alloc(call);
+		uint8_t *data;
+
+		CHECK(m != NULL);
+		if (m == NULL)
+			return;
+		data = (uint8_t *)rte_pktmbuf_append(m, len);
+		for (uint32_t i = 0; i < len; i++)
+			data[i] = octet(f->number, f->sent + i);
+		if (tp_toe_send(call, m, true) != 0) {
+			rte_pktmbuf_free(m);
+			return;
+		}
+		f->sent += len;
+	}
+	tp_toe_shutdown(call);
+}
+
+static void
+client_data(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	struct flow *f = call->arg;
+
+	for (struct rte_mbuf *m = data; m != NULL; m = m->next) {
+		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+		for (uint16_t i = 0; i < m->data_len; i++)
+			CHECK(p[i] == octet(f->number, f->got + i));
+		f->got += m->data_len;
+	}
+	tp_toe_consumed(call, data->pkt_len);
+	rte_pktmbuf_free(data);
+}
+
+static void
+client_close(struct tp_toe_call *call, enum tp_tcp_reason reason)
+{
+	struct flow *f = call->arg;
+
+	CHECK(!f->done);
+	f->done = true;
+	f->reason = reason;
+	nb_done++;
+}
+
+static const struct tp_toe_user client = {
+	.name = "client",
+	.on_accept = client_send,
+	.on_data = client_data,
+	.on_writable = client_send,
+	.on_close = client_close,
+};
+
+static void
+server_accept(struct tp_toe_call *call)
+{
+	CHECK(nb_served < RTE_DIM(served));
+	call->arg = &served[nb_served++ % RTE_DIM(served)];
+}
+
+static void
+server_go_on(struct tp_toe_call *call)
+{
+	struct flow *f = call->arg;
+
+	if (f->held != NULL) {
+		uint32_t len = f->held->pkt_len;
+
+		if (tp_toe_send(call, f->held, true) != 0)
+			return;
+		f->held = NULL;
+		tp_toe_consumed(call, len);
+	}
+	if (tp_toe_at_eof(call))
+		tp_toe_close(call);
+}
+
+static void
+server_data(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	struct flow *f = call->arg;
+
+	if (f->held == NULL)
+		f->held = data;
+	else
+		rte_pktmbuf_chain(f->held, data);
+	server_go_on(call);
+}
+
+static void
+server_close(struct tp_toe_call *call, enum tp_tcp_reason reason)
+{
+	struct flow *f = call->arg;
+
+	nb_served_done++;
+	CHECK(reason == TP_TCP_R_DONE);
+	rte_pktmbuf_free(f->held);
+	f->held = NULL;
+}
+
+static const struct tp_toe_user server = {
+	.name = "server",
+	.on_accept = server_accept,
+	.on_data = server_data,
+	.on_writable = server_go_on,
+	.on_eof = server_go_on,
+	.on_close = server_close,
+};
+
+/* ---- one run ----------------------------------------------------------------------- */
+
+static void
+side_open(struct side *s, uint8_t index, bool v6)
+{
+	struct tp_inet_conf iconf;
+	struct tp_toe_conf conf;
+	const char *why;
+	uint8_t addr[16] = { 0xfd, [15] = index + 1 };
+
+	memset(s, 0, sizeof(*s));
+	s->peer = &side[!index];
+	s->mac = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, index + 1 } };
+	s->qsbr = rte_zmalloc("qsbr", rte_rcu_qsbr_get_memsize(MAX_SHARDS), RTE_CACHE_LINE_SIZE);
+	rte_rcu_qsbr_init(s->qsbr, MAX_SHARDS);
+	tp_inet_conf_default(&iconf);
+	iconf.pool = pool;
+	iconf.qsbr = s->qsbr;
+	iconf.mac = s->mac;
+	iconf.mtu = 1500;
+	iconf.answer = true;
+	iconf.dad_probes = 0;
+	iconf.seed = rng_below(UINT64_MAX);
+	s->inet = tp_inet_create(&iconf, now_ns);
+	if (!v6)
+		tp_inet_map_v4(addr, rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, index + 1)));
+	CHECK(s->inet != NULL && tp_inet_addr_add(s->inet, addr, v6 ? 64 : 24, now_ns) == 0);
+	tp_toe_conf_default(&conf);
+	conf.max_conns = 256;
+	conf.tcp.tso_max = 0;
+	conf.tcp.sack = rng_below(4) != 0;
+	conf.tcp.timestamps = rng_below(4) != 0;
+	conf.tcp.cc = rng_below(TP_TCP_NB_CC);
+	s->toe = tp_toe_create(&conf, s->inet, s->qsbr, member_of, s, &why);
+	CHECK(s->toe != NULL);
+	s->nb_shards = 1 + rng_below(MAX_SHARDS);
+	for (uint8_t i = 0; i < s->nb_shards; i++) {
+		struct shard *sh = &s->shard[i];
+
+		sh->side = s;
+		sh->member = i;
+		sh->toe = tp_toe_shard_create(
+		                s->toe, i, SOCKET_ID_ANY, pool, pool_indirect, &s->mac, &ops, sh);
+		CHECK(sh->toe != NULL);
+	}
+}
+
+static void
+side_close(struct side *s)
+{
+	for (uint8_t i = 0; i < s->nb_shards; i++) {
+		struct shard *sh = &s->shard[i];
+
+		CHECK(tp_toe_nb_conns(s->toe, i) == 0);
+		tp_toe_shard_free(sh->toe);
+		rte_pktmbuf_free_bulk(sh->in, sh->nb_in);
+		rte_pktmbuf_free_bulk(sh->ctl, sh->nb_ctl);
+	}
+	rte_pktmbuf_free_bulk(s->wire.m, s->wire.nb);
+	tp_toe_free(s->toe);
+	tp_inet_free(s->inet);
+	rte_free(s->qsbr);
+}
+
+static void
+receive(struct side *s, struct shard *sh, struct rte_mbuf *m)
+{
+	struct tp_pkt_info info;
+
+	tp_pkt_parse(m, &info);
+	if (info.flags & TP_PKT_F_NEIGH) {
+		tp_inet_heard(s->inet, m, &info, sh->member, now_ns);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (tp_toe_input(sh->toe, &m, &info, 1, now_ns) != 0)
+		rte_pktmbuf_free(m);
+}
+
+static bool
+deliver_due(struct side *s)
+{
+	struct queue *q = &s->wire;
+	uint32_t kept = 0, nb = q->nb;
+	bool any = false;
+
+	/* Answers go to the other side's queue, never to this one. */
+	for (uint32_t i = 0; i < nb; i++) {
+		if (q->at[i] <= now_ns) {
+			any = true;
+			receive(s, &s->shard[q->member[i]], q->m[i]);
+			continue;
+		}
+		q->m[kept] = q->m[i];
+		q->at[kept] = q->at[i];
+		q->member[kept++] = q->member[i];
+	}
+	q->nb = kept;
+	return any;
+}
+
+static bool
+control_step(struct side *s)
+{
+	struct tp_inet_frame frames[16];
+	uint16_t n;
+
+	for (uint8_t i = 0; i < s->nb_shards; i++) {
+		for (uint32_t k = 0; k < s->shard[i].nb_ctl; k++)
+			tp_inet_pend(s->inet, s->shard[i].ctl[k], now_ns);
+		s->shard[i].nb_ctl = 0;
+	}
+	tp_inet_step(s->inet, now_ns);
+	n = tp_inet_take(s->inet, frames, RTE_DIM(frames));
+	for (uint16_t i = 0; i < n; i++)
+		send_frame(s, frames[i].m);
+	return n > 0;
+}
+
+static bool
+side_step(struct side *s)
+{
+	bool any = deliver_due(s) | control_step(s);
+	uint8_t first = rng_below(s->nb_shards);
+
+	for (uint8_t k = 0; k < s->nb_shards; k++) {
+		struct shard *sh = &s->shard[(first + k) % s->nb_shards];
+		uint32_t n = rng_below(4) != 0 ? sh->nb_in : rng_below(sh->nb_in + 1);
+		struct rte_mbuf *batch[TP_BURST_MAX];
+
+		n = RTE_MIN(n, (uint32_t)TP_BURST_MAX);
+		memcpy(batch, sh->in, n * sizeof(batch[0]));
+		memmove(sh->in, sh->in + n, (sh->nb_in - n) * sizeof(sh->in[0]));
+		sh->nb_in -= n;
+		if (n > 0)
+			tp_toe_foreign(sh->toe, batch, n, now_ns);
+		any |= tp_toe_step(sh->toe, now_ns) > 0 || sh->nb_in > 0;
+	}
+	return any;
+}
+
+static void
+post_nothing(struct tp_toe_call *call, void *arg)
+{
+	(void)call;
+	++*(uint32_t *)arg;
+}
+
+static void
+begin_flows(bool v6)
+{
+	uint32_t nb = 1 + rng_below(NB_FLOWS);
+
+	for (nb_flows = 0; nb_flows < nb; nb_flows++) {
+		struct flow *f = &flows[nb_flows];
+		struct tp_toe_connect how = { .user = &client,
+			.arg = f,
+			.raddr = { 0xfd, [15] = 2 },
+			.rport = ECHO_PORT,
+			.member = TP_MEMBER_NONE };
+
+		if (!v6)
+			tp_inet_map_v4(how.raddr, rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 2)));
+		*f = (struct flow){ .number = nb_flows, .length = rng_below(MAX_MESSAGE) };
+		CHECK(tp_toe_connect(side[0].toe, &how) != TP_TOE_ID_NONE);
+	}
+}
+
+static uint32_t
+conns_left(void)
+{
+	uint32_t n = 0;
+
+	for (unsigned int k = 0; k < 2; k++)
+		for (uint8_t i = 0; i < side[k].nb_shards; i++)
+			n += tp_toe_nb_conns(side[k].toe, i);
+	return n;
+}
+
+static void
+check_counters(void)
+{
+	for (unsigned int k = 0; k < 2; k++) {
+		uint64_t counters[TP_TOE_NB_COUNTERS], mib[TP_TCP_NB_MIB];
+
+		tp_toe_counters(side[k].toe, counters, mib);
+		/* Only late copies, after the end, may meet nobody. */
+		CHECK(mib[TP_TCP_M_OUT_RSTS] == counters[TP_TOE_C_RX_REFUSED]);
+		CHECK(counters[TP_TOE_C_RX_REFUSED] == 0 || net.loss_permille > 0 ||
+		                net.dup_permille > 0 || net.jitter_us > 0);
+		CHECK(counters[TP_TOE_C_CONNS_PREMATURE] == 0);
+		CHECK(counters[TP_TOE_C_RX_HOPS] == 0);
+		CHECK(side[k].nb_shards == 1 || counters[TP_TOE_C_RX_FOREIGN] > 0 ||
+		                counters[TP_TOE_C_RX_SEGS] < 20);
+		if (tracing)
+			for (unsigned int i = 0; i < TP_TOE_NB_COUNTERS; i++)
+				printf("  side %u %s %" PRIu64 "\n", k, tp_toe_counter_name(i),
+				                counters[i]);
+	}
+}
+
+/* Nothing happens before the next packet arrives; timers have a grain of half a millisecond. */
+static uint64_t
+until_next(void)
+{
+	uint64_t wait = nb_done == nb_flows ? 10 * TP_NS_PER_MS : TP_NS_PER_MS / 2;
+
+	for (unsigned int k = 0; k < 2; k++) {
+		for (uint32_t i = 0; i < side[k].wire.nb; i++)
+			wait = RTE_MIN(wait, side[k].wire.at[i] - now_ns);
+	}
+	return RTE_MAX(wait, UINT64_C(1));
+}
+
+static void
+run_until_quiet(void)
+{
+	uint64_t end = now_ns + HORIZON_NS;
+
+	while (now_ns < end && failed == NULL) {
+		bool any = side_step(&side[0]) | side_step(&side[1]);
+
+		if (!any && nb_done == nb_flows && conns_left() == 0)
+			break;
+		now_ns += any ? STEP_NS : until_next();
+		tp_clock_set_virtual(now_ns);
+	}
+}
+
+static void
+one_seed(uint64_t seed)
+{
+	static uint32_t posted;
+	bool v6;
+
+	rng_state = seed;
+	now_ns = TP_NS_PER_S + rng_below(TP_NS_PER_S);
+	tp_clock_set_virtual(now_ns);
+	failed = NULL;
+	nb_done = nb_served = nb_served_done = posted = 0;
+	memset(served, 0, sizeof(served));
+	net.loss_permille = rng_below(3) == 0 ? rng_below(100) : 0;
+	net.dup_permille = rng_below(3) == 0 ? rng_below(100) : 0;
+	net.delay_us = rng_below(500);
+	net.jitter_us = rng_below(2) == 0 ? 0 : rng_below(300);
+	v6 = rng_below(2) == 0;
+	if (tracing)
+		printf("  loss %u dup %u delay %u jitter %u\n", net.loss_permille, net.dup_permille,
+		                net.delay_us, net.jitter_us);
+	side_open(&side[0], 0, v6);
+	side_open(&side[1], 1, v6);
+	side[0].peer = &side[1];
+	side[1].peer = &side[0];
+	CHECK(tp_toe_listen(side[1].toe,
+	                      &(struct tp_toe_listen){ .user = &server, .port = ECHO_PORT }) == 0);
+	begin_flows(v6);
+	/* One for a connection that never was. */
+	CHECK(tp_toe_post(side[0].toe, UINT64_C(5) << 32 | 3, post_nothing, &posted) == 0);
+	run_until_quiet();
+	CHECK(posted == 1);
+	CHECK(nb_done == nb_flows);
+	CHECK(nb_served_done == nb_served && nb_served >= nb_flows);
+	for (uint32_t i = 0; i < nb_flows; i++) {
+		CHECK(flows[i].reason == TP_TCP_R_DONE);
+		CHECK(flows[i].got == flows[i].length);
+	}
+	check_counters();
+	side_close(&side[0]);
+	side_close(&side[1]);
+	CHECK(rte_mempool_in_use_count(pool) == 0);
+	CHECK(rte_mempool_in_use_count(pool_indirect) == 0);
+	CHECK(rte_mempool_in_use_count(pool_wire) == 0);
+}
+
+static int
+start(void)
+{
+	const char *argv[] = { "sim_toe", "--no-huge", "--no-shconf", "--no-pci", "-m", "512",
+		"--lcores", "0", "--log-level", "user1:4", "--log-level", "lib.eal:4" };
+
+	if (rte_eal_init(RTE_DIM(argv), (char **)(uintptr_t)argv) < 0 || tp_meta_init() != 0)
+		return -1;
+	pool = tp_pool_create("sim", POOL_SIZE, 0, TP_POOL_DATA_ROOM, 0);
+	pool_wire = tp_pool_create("wire", POOL_SIZE, 0, TP_POOL_DATA_ROOM, 0);
+	pool_indirect = tp_pool_create("indirect", POOL_SIZE, 0, 0, 0);
+	return pool != NULL && pool_wire != NULL && pool_indirect != NULL ? 0 : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = { { "seed", required_argument, NULL, 's' },
+		{ "seeds", required_argument, NULL, 'n' }, { "trace", no_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 } };
+#ifdef __SANITIZE_ADDRESS__
+	uint64_t seed = 1, seeds = 40;
+#else
+	uint64_t seed = 1, seeds = 300;
+#endif
+	unsigned int nb_failed = 0;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's')
+			seed = strtoull(optarg, NULL, 0), seeds = 1;
+		else if (c == 'n')
+			seeds = strtoull(optarg, NULL, 0);
+		else if (c == 't')
+			tracing = true;
+		else
+			return 2;
+	}
+	setlinebuf(stdout);
+	if (start() != 0) {
+		fprintf(stderr, "sim_toe: no EAL or no memory: %s\n", rte_strerror(rte_errno));
+		return 2;
+	}
+	for (uint64_t i = seed; i < seed + seeds; i++) {
+		one_seed(i);
+		if (failed == NULL)
+			continue;
+		nb_failed++;
+		printf("seed %" PRIu64 " failed at %" PRIu64
+		       " ns: %s\n  replay: sim_toe --seed %" PRIu64 " --trace\n",
+		                i, now_ns, failed, i);
+	}
+	printf("%" PRIu64 " passed, %u failed\n", seeds - nb_failed, nb_failed);
+	return nb_failed > 0;
+}
