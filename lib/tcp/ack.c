@@ -29,13 +29,16 @@ tcp_ack_note_again(const struct tp_tcp_conn *c, struct tcp_ack *ack, const struc
 	return tcp_since(rec->sent_ns, ack->now) >= c->min_rtt_us * TP_NS_PER_US;
 }
 
-/* RFC 6298 4 (Karn) and RFC 7323 4.1: by the record if it was sent once, else by the echo. */
+/* RFC 6298 4 (Karn) and RFC 7323 4.1: by the record if it was sent once, else by the echo. What was
+ * sent once may have been received long ago, and only its ACK was lost: an ACK that answers a
+ * retransmission says nothing of it, and one that reports a duplicate has an old echo.
+ */
 static void
 ack_rtt(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *ack)
 {
 	uint32_t ms;
 
-	if (likely(ack->has_rtt)) {
+	if (likely(ack->has_rtt && !ack->again)) {
 		tcp_rtt_sample(env, c, tcp_since(ack->oldest_sent_ns, ack->now), ack->now);
 		if (ack->has_newest && !ack->newest_retrans)
 			tcp_rtt_min(c, tcp_since(ack->newest_sent_ns, ack->now), ack->now);
@@ -45,7 +48,7 @@ ack_rtt(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_ack *ack
 	if (!ack->moved)
 		return;
 	ms = tcp_ts_now(c, ack->now) - ack->ts_ecr;
-	if (ack->has_ts && ms <= INT32_MAX) {
+	if (ack->has_ts && !ack->dsack && ms <= INT32_MAX) {
 		tcp_rtt_sample(env, c, RTE_MAX(ms, 1u) * TP_NS_PER_MS, ack->now);
 		c->nb_rexmit = 0;
 	} else if (c->nb_rexmit > 0) {

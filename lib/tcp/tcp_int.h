@@ -83,6 +83,7 @@ struct tcp_ack {
 	uint32_t newest_end_seq;
 	uint32_t ts_ecr;      /* if has_ts */
 	uint32_t dsack_right; /* right edge of the duplicate, if dsack */
+	bool again;           /* it delivers something that was sent more than once */
 	bool has_rtt;         /* Karn: something delivered was sent only once */
 	bool has_newest;      /* something delivered may drive RACK */
 	bool newest_retrans;  /* that record had been sent more than once */
@@ -214,6 +215,7 @@ tcp_ack_note(struct tp_tcp_conn *c, struct tcp_ack *ack, const struct tp_tcp_rec
 {
 	bool again = rec->nb_sent > 1;
 
+	ack->again |= again;
 	if (!again) {
 		if (!ack->has_rtt)
 			ack->oldest_sent_ns = rec->sent_ns;
