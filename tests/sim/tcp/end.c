@@ -133,6 +133,10 @@ take(struct end *e)
 		e->first_byte_ns = e->w->now;
 	e->last_byte_ns = e->w->now;
 	e->read += len;
+	if (e->half_ns == 0 && e->read >= peer(e)->app->total / 2) {
+		e->half_ns = e->w->now;
+		e->half_read = e->read;
+	}
 	e->unconsumed += len;
 	e->to_echo += len;
 	if (e->read > peer(e)->written)

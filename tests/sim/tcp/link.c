@@ -218,6 +218,7 @@ transmit(struct world *w, struct end *e, const uint8_t *frame, uint32_t len)
 	uint64_t leaves;
 
 	ls->sent++;
+	e->nb_frames++;
 	e->wire_bytes += len;
 	leaves = fate == NULL ? queue(w, lc, ls, p, !w->set->v6) : 0;
 	if (fate == NULL && leaves == 0) {

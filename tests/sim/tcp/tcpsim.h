@@ -193,6 +193,8 @@ struct end {
 	uint32_t to_echo, rest; /**< rest: second half of a message that is split */
 	/* what it did */
 	uint64_t first_byte_ns, last_byte_ns, done_ns;
+	uint64_t half_ns, half_read; /**< when half of all had come, and how much it was */
+	uint64_t nb_frames;          /**< on the wire */
 	uint32_t nb_segs, nb_out;
 	uint64_t wire_bytes;
 	struct tp_tcp_info info; /**< shortly before the end */
