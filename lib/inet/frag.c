@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 
 #include <rte_ip_frag.h>
+#include <rte_log.h>
 #include <rte_malloc.h>
 
 #include "inet_int.h"
@@ -32,18 +33,32 @@ struct piece {
 	bool more;
 };
 
+/* Without the line that the library prints for each table. */
+static struct rte_ip_frag_tbl *
+create_table(const struct tp_inet_worker_conf *conf)
+{
+	uint32_t nb_buckets = rte_align32pow2(RTE_MAX(conf->nb_frags / NB_WAYS, 1));
+	int level = rte_log_get_level(RTE_LOGTYPE_USER1);
+	struct rte_ip_frag_tbl *table;
+
+	if (level > RTE_LOG_NOTICE)
+		rte_log_set_level(RTE_LOGTYPE_USER1, RTE_LOG_NOTICE);
+	table = rte_ip_frag_table_create(nb_buckets, NB_WAYS,
+	                RTE_MIN(conf->nb_frags, nb_buckets * NB_WAYS), conf->frag_ns,
+	                conf->socket_id);
+	rte_log_set_level(RTE_LOGTYPE_USER1, level);
+	return table;
+}
+
 struct inet_frags *
 inet_frags_create(const struct tp_inet_worker_conf *conf)
 {
-	uint32_t nb_buckets = rte_align32pow2(RTE_MAX(conf->nb_frags / NB_WAYS, 1));
 	struct inet_frags *f = rte_zmalloc_socket(
 	                "tp_inet_frags", sizeof(*f), RTE_CACHE_LINE_SIZE, conf->socket_id);
 
 	if (f == NULL)
 		return NULL;
-	f->table = rte_ip_frag_table_create(nb_buckets, NB_WAYS,
-	                RTE_MIN(conf->nb_frags, nb_buckets * NB_WAYS), conf->frag_ns,
-	                conf->socket_id);
+	f->table = create_table(conf);
 	if (f->table == NULL) {
 		rte_free(f);
 		return NULL;
