@@ -15,16 +15,36 @@ rec_end(const struct tp_tcp_rec *rec)
 	return rec->seq + rec->len;
 }
 
+/* A small segment holds a whole buffer: it is copied behind what waits already, so that a peer that
+ * sends single bytes takes no more buffers than others.
+ */
+#define COPY_MAX 256
+
+static inline bool
+copy_behind(struct rte_mbuf *tail, struct rte_mbuf *m, uint32_t len)
+{
+	if (len > COPY_MAX || m->next != NULL || rte_pktmbuf_tailroom(tail) < len ||
+	                !RTE_MBUF_DIRECT(tail) || rte_mbuf_refcnt_read(tail) != 1)
+		return false;
+	memcpy(rte_pktmbuf_mtod_offset(tail, void *, tail->data_len),
+	                rte_pktmbuf_mtod(m, const void *), len);
+	tail->data_len += len;
+	rte_pktmbuf_free_seg(m);
+	return true;
+}
+
 /* ---- in order --------------------------------------------------------------- */
 
 static inline void
 append(struct tp_tcp_conn *c, struct rte_mbuf *head, struct rte_mbuf *tail, uint32_t len)
 {
-	if (c->rcv_head == NULL)
+	if (c->rcv_head == NULL) {
 		c->rcv_head = head;
-	else
+		c->rcv_tail = tail;
+	} else if (!copy_behind(c->rcv_tail, head, len)) {
 		c->rcv_tail->next = head;
-	c->rcv_tail = tail;
+		c->rcv_tail = tail;
+	}
 	c->rcv_nxt += len;
 	c->rcv_unread += len;
 	c->events |= TP_TCP_EV_DATA;
@@ -112,11 +132,13 @@ merge_blocks(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *p
                 struct tp_tcp_rec *next)
 {
 	unlink_block(c, next);
-	if (next->data != NULL) {
-		if (prev->data != NULL)
-			prev->data_tail->next = next->data;
-		else
-			prev->data = next->data;
+	if (next->data == NULL) {
+		/* a FIN alone */
+	} else if (prev->data == NULL) {
+		prev->data = next->data;
+		prev->data_tail = next->data_tail;
+	} else if (!copy_behind(prev->data_tail, next->data, tcp_rec_bytes(next))) {
+		prev->data_tail->next = next->data;
 		prev->data_tail = next->data_tail;
 	}
 	prev->len += next->len;

@@ -318,17 +318,34 @@ without_records_gaps_are_not_kept(void **state)
 	rte_mempool_put_bulk(f->env.recs, recs, nb);
 }
 
-/* The user takes chains that an mbuf can count. */
+/* Single bytes take no buffer each, in order or not. */
 static void
-many_pieces_are_handed_over(void **state)
+small_segments_share_buffers(void **state)
 {
 	struct tcp_fix *f = *state;
+	unsigned int before;
 
 	tcp_state(f, TP_TCP_ESTABLISHED);
+	before = test_pools_out();
 	for (uint32_t i = 0; i < 300; i++)
 		tcp_in(f, SEG(.seq = 1 + i * 3, .len = 3));
+	assert_in_range(test_pools_out() - before, 1, 2);
+	assert_int_equal(tcp_read(f), 900);
+	for (uint32_t i = 1; i < 300; i++)
+		tcp_in(f, SEG(.seq = 901 + i * 3, .len = 3));
+	assert_in_range(test_pools_out() - before, 2, 3);
+	tcp_in(f, SEG(.seq = 901, .len = 3));
 	assert_int_equal(tcp_read(f), 900);
 	assert_int_equal(tcp_read(f), 0);
+	/* But not into a buffer that somebody else holds, too. */
+	tcp_in(f, SEG(.seq = 1801, .len = 10));
+	rte_mbuf_refcnt_update(f->c.rcv_tail, 1);
+	struct rte_mbuf *held = f->c.rcv_tail;
+
+	tcp_in(f, SEG(.seq = 1811, .len = 10));
+	assert_int_equal(held->data_len, 10);
+	assert_int_equal(tcp_read(f), 20);
+	rte_pktmbuf_free(held);
 }
 
 int
@@ -348,7 +365,7 @@ main(void)
 		TCP_TEST(a_full_shard_shrinks_windows),
 		TCP_TEST(beyond_the_limit_gaps_are_not_kept),
 		TCP_TEST(without_records_gaps_are_not_kept),
-		TCP_TEST(many_pieces_are_handed_over),
+		TCP_TEST(small_segments_share_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);
