@@ -41,7 +41,7 @@ create_table(const struct tp_inet_worker_conf *conf)
 	int level = rte_log_get_level(RTE_LOGTYPE_USER1);
 	struct rte_ip_frag_tbl *table;
 
-	if (level > RTE_LOG_NOTICE)
+	if (level > (int)RTE_LOG_NOTICE)
 		rte_log_set_level(RTE_LOGTYPE_USER1, RTE_LOG_NOTICE);
 	table = rte_ip_frag_table_create(nb_buckets, NB_WAYS,
 	                RTE_MIN(conf->nb_frags, nb_buckets * NB_WAYS), conf->frag_ns,
