@@ -144,6 +144,10 @@ note_mtu(struct control *c, void *arg)
 {
 	c->mtu = *(const uint16_t *)arg;
 	c->mtu_set = true;
+	if (c->daemon->toe != NULL) {
+		tp_inet_set_mtu(c->daemon->inet, c->mtu);
+		tp_toe_set_mtu(c->daemon->toe, c->mtu);
+	}
 	return 0;
 }
 

@@ -116,6 +116,12 @@ tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_r
 }
 
 void
+tp_toe_set_mtu(struct tp_toe *toe, uint16_t mtu)
+{
+	toe->conf.tcp.mtu = mtu; /* one store: a SYN sees the old one or the new one */
+}
+
+void
 tp_toe_free(struct tp_toe *toe)
 {
 	if (toe == NULL)

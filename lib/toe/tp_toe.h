@@ -105,6 +105,8 @@ void tp_toe_conf_default(struct tp_toe_conf *conf);
 struct tp_toe *tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet,
                 struct rte_rcu_qsbr *qsbr, uint8_t (*member_of)(void *arg, uint32_t hash),
                 void *member_of_arg, const char **why);
+/** The MTU of the team, for connections from now on. Control. */
+void tp_toe_set_mtu(struct tp_toe *toe, uint16_t mtu);
 /** No worker may run; all shards are freed. */
 void tp_toe_free(struct tp_toe *toe);
 

@@ -1,0 +1,219 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 teampmd authors
+#
+# The team terminates TCP: the peer's kernel is client and server of its offload engine.
+. "$(dirname "$0")/lib.sh"
+
+scripts=$here/../../scripts
+
+# The sequence of /bytes/N: digest, and the CRC32C of a file.
+sequence() { (cd "$scripts" && /usr/bin/python3 -c "
+import quickstart_serve as q
+print(q.digest_of_sequence($1))"); }
+crc32c() { /usr/bin/python3 -c "
+import crcmod.predefined, sys
+print('%08x' % crcmod.predefined.mkCrcFun('crc-32c')(open(sys.argv[1], 'rb').read()))" "$1"; }
+get_tcp() { get tcp ".$1"; }
+conns() { get conn .connections; }
+no_conns() { [ "$(conns)" -eq 0 ]; }
+http_answers() { p curl -sfg --max-time 1 -o /dev/null "$(url "$1" 80)/info"; }
+
+toe_start() { # MODE [OPTION...]
+    local mode=$1
+    shift
+    team_start "$mode" --ip "$H4/24" --ip "$H6/64" --service http:80 --service echo:7 \
+        --service discard:9 --service chargen:19 "$@"
+    wait_for 5 http_answers "$H4"
+    wait_for 5 http_answers "$H6"
+}
+
+download() { # ADDRESS BYTES [CURL-OPTION...]
+    local address=$1 bytes=$2 got
+    shift 2
+    got=$(p curl -sSfg --max-time 40 "$@" "$(url "$address" 80)/bytes/$bytes" | sha256sum | cut -d' ' -f1)
+    [ "$got" = "$(sequence "$bytes")" ] || fail "what $address sent is not the sequence"
+}
+
+upload() { # ADDRESS FILE
+    local told
+    told=$(p curl -sSfg --max-time 40 -T "$2" "$(url "$1" 80)/sink")
+    expect "length" "$(jq .length <<<"$told")" -eq "$(stat -c %s "$2")"
+    expect "CRC32C" "$(jq -r .crc32c <<<"$told")" = "$(crc32c "$2")"
+}
+
+echoed() { # ADDRESS FILE
+    p nc -N -w 5 "$1" 7 <"$2" >"$tmp/echoed"
+    same_file "$2" "$tmp/echoed"
+}
+
+# No connection is left, and no reset was sent.
+clean_end() {
+    wait_for 5 no_conns
+    expect "resets sent" "$(get_tcp OutRsts)" -eq 0
+    expect "premature ends" "$(get_tcp toe_conns_premature)" -eq 0
+    team_stop
+}
+
+serves() { # MODE
+    make_hosts 2
+    if [ "$1" = active-backup ]; then peer_bridge; else peer_multipath; fi
+    toe_start "$1"
+    random_file 5000000 "$tmp/up"
+    for address in "$H4" "$H6"; do
+        download "$address" 30000000
+        upload "$address" "$tmp/up"
+        echoed "$address" "$tmp/up"
+        p sh -c "head -c 1000000 /dev/urandom | nc -N -w 5 $address 9"
+    done
+    # What is no service's is the host kernel's, at the same addresses.
+    serve "$H" 8080 "$tmp/www-h"
+    p curl -sSfg --max-time 5 -o /dev/null "$(url "$H4" 8080)/"
+    p curl -sSfg --max-time 5 -o /dev/null "$(url "$H6" 8080)/"
+    peer_answers "$H4" && peer_answers "$H6"
+    clean_end
+}
+
+# The team is all there is: it answers ARP, ND and pings itself, and refuses what nobody serves.
+alone() {
+    make_hosts 2
+    peer_bridge
+    launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
+        --ip "$H4/24" --ip "$H6/64" --service http:80
+    wait_for 8 daemon_answers_or_died
+    wait_for 5 all_distribute
+    mbufs_base=$(mbufs_in_use)
+    wait_for 15 http_answers "$H4" # after RFC 5227's probes
+    wait_for 5 http_answers "$H6"
+    peer_answers "$H4" && peer_answers "$H6"
+    download "$H4" 5000000
+    download "$H6" 5000000
+    ! p curl -s --max-time 2 "$(url "$H4" 81)/" || fail "somebody serves port 81"
+    expect "refused" "$(get_tcp toe_rx_refused)" -ge 1
+    wait_for 5 no_conns
+    team_stop
+}
+
+# Each of the peer's options off, both of its algorithms, small buffers.
+options() {
+    local setting
+    make_hosts 2
+    peer_bridge
+    toe_start active-backup
+    random_file 2000000 "$tmp/up"
+    for setting in tcp_timestamps=0 tcp_sack=0 tcp_window_scaling=0 tcp_ecn=1 \
+        tcp_congestion_control=reno "tcp_rmem=4096 8192 16384" "tcp_wmem=4096 8192 16384"; do
+        local name=${setting%%=*} before
+        before=$(p sysctl -n "net.ipv4.$name")
+        p sysctl -qw "net.ipv4.$setting"
+        echo "# $setting"
+        download "$H4" 3000000
+        upload "$H6" "$tmp/up"
+        echoed "$H4" "$tmp/up"
+        p sysctl -qw "net.ipv4.$name=$before"
+    done
+    clean_end
+}
+
+# Many short connections, and wrk without an error.
+many() {
+    local out
+    make_hosts 2
+    peer_multipath
+    toe_start hash
+    out=$(p wrk -t1 -c50 -d3s "$(url "$H4" 80)/bytes/100")
+    echo "$out"
+    ! grep -q 'Socket errors\|Non-2xx' <<<"$out" || fail "wrk met errors"
+    note "$(awk '/Requests\/sec/ {printf "%d requests/s", $2}' <<<"$out")"
+    out=$(p wrk -t1 -c20 -d3s -H 'Connection: close' "$(url "$H4" 80)/bytes/100")
+    echo "$out"
+    ! grep -q 'Non-2xx\|connect [1-9]\|timeout [1-9]' <<<"$out" || fail "wrk met errors"
+    note "$(awk '/Requests\/sec/ {printf "%d connections/s", $2}' <<<"$out")"
+    out=$(p h2load --h1 -n 5000 -c 20 -m 4 "$(url "$H4" 80)/bytes/1000")
+    grep -q '5000 succeeded, 0 failed, 0 errored' <<<"$out" || fail "h2load: $out"
+    wait_for 5 no_conns
+    team_stop
+}
+
+# The engine as client of the kernel.
+client() {
+    make_hosts 2
+    peer_bridge
+    toe_start active-backup
+    bg ip netns exec "$P" /usr/bin/python3 -c "
+import socketserver
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while data := self.request.recv(65536):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 100
+Server(('$P4', 7777), Echo).serve_forever()"
+    wait_for 5 p sh -c "ss -Hltn 'sport = :7777' | grep -q ."
+    for kind in rr crr; do
+        ctl add client $kind to "$P4" port 7777 size 1000 conns 10 seconds 2
+        wait_for 6 client_ended
+        get client '.'
+        expect "$kind: transactions" "$(get client .transactions)" -gt 100
+        expect "$kind: failed" "$(get client .failed)" -eq 0
+        note "$kind $(get client '.transactions_per_s | floor')/s"
+    done
+    team_stop
+}
+client_ended() { [ "$(get client .open)" -eq 0 ]; }
+
+# A link is cut in mid-transfer: the connection stays with its lcore, sends by another port.
+cut() { # MODE
+    make_hosts 2
+    if [ "$1" = active-backup ]; then peer_bridge; else peer_multipath; fi
+    toe_start "$1"
+    bg p curl -sSfg --max-time 35 --limit-rate 30M -o "$tmp/got" "$(url "$H4" 80)/bytes/100000000"
+    local curl=$bg_pid
+    sleep 0.7
+    link_cut 0
+    sleep 0.8
+    link_restore 0
+    sleep 0.8
+    link_cut 1
+    wait "$curl" || fail "curl ended with $?"
+    [ "$(digest "$tmp/got")" = "$(sequence 100000000)" ] || fail "what came is not the sequence"
+    note "$(get_tcp RetransSegs) segments sent again"
+    expect "resets" "$(get_tcp OutRsts)" -eq 0
+    wait_for 5 no_conns
+    team_stop
+}
+
+# What leaves is TCP as tshark knows it.
+expert() {
+    make_hosts 2
+    peer_bridge
+    toe_start active-backup
+    bg ip netns exec "$P" tcpdump -Z root -i br0 -U -nn -s 200 -w "$tmp/all.pcap" port 80 2>"$tmp/tcpdump"
+    local dump=$bg_pid
+    wait_for 5 grep -q 'listening on' "$tmp/tcpdump"
+    random_file 300000 "$tmp/up"
+    download "$H4" 1000000
+    download "$H6" 1000000
+    upload "$H4" "$tmp/up"
+    sleep 0.3
+    kill -INT "$dump"
+    wait "$dump" || true
+    timeout 40 tshark -r "$tmp/all.pcap" -q -z expert,warn 2>/dev/null | tee "$tmp/expert"
+    ! grep -qiE 'malformed|bad checksum|illegal|window specified by the receiver is now completely full.*$^' \
+        "$tmp/expert" || fail "tshark finds faults"
+    timeout 40 tshark -r "$tmp/all.pcap" -o tcp.check_checksum:TRUE -Y 'tcp.checksum.status == 0 && frame.len <= 200' \
+        2>/dev/null >"$tmp/bad"
+    expect "bad checksums" "$(wc -l <"$tmp/bad")" -eq 0
+    clean_end
+}
+
+testcase "serves, active-backup" serves active-backup
+testcase "serves, hash" serves hash
+testcase "without a host" alone
+testcase "the peer's options" options
+testcase "many connections" many
+testcase "as a client" client
+testcase "a link is cut, active-backup" cut active-backup
+testcase "a link is cut, hash" cut hash
+testcase "tshark's expert" expert
+finish
