@@ -97,6 +97,7 @@ input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
 {
 	struct handle *h = conn_handle(s, c);
 	struct tp_tcp_seg seg;
+	uint32_t una;
 
 	if (tp_tcp_parse(m, info, &seg) != 0) {
 		s->ctr[TP_TOE_C_RX_BAD]++;
@@ -109,7 +110,10 @@ input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
 	if (unlikely(c->state == TP_TCP_TIME_WAIT) && (seg.flags & TP_TCP_SYN) &&
 	                open_again(s, c, &seg))
 		return;
+	una = c->snd_una;
 	tp_tcp_input(&s->env, c, &seg, s->now);
+	if (c->snd_una != una)
+		tp_inet_confirm(s->inet, conn_dst(c));
 	conn_dirty(s, c);
 }
 
