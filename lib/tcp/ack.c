@@ -106,6 +106,7 @@ tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_t
 		.ts_ecr = seg->ts_ecr,
 		.has_ts = (c->flags & TP_TCP_F_TS) && (seg->opts & TP_TCP_O_TS) && seg->ts_ecr != 0,
 		.moved = tp_seq_gt(seg->ack, c->snd_una),
+		.has_sack = seg->nb_sack > 0,
 		.ece = (seg->flags & (TP_TCP_ECE | TP_TCP_SYN)) == TP_TCP_ECE &&
 		       (c->flags & TP_TCP_F_ECN),
 	};

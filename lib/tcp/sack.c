@@ -144,7 +144,6 @@ tcp_sack_update(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_t
 	struct tp_tcp_rec *rec = c->tx_head;
 	uint8_t nb = sack_blocks(env, c, seg, ack, blocks);
 
-	ack->has_sack = nb > 0;
 	ack->in_sack = true;
 	for (uint8_t i = 0; i < nb && rec != NULL; i++) {
 		/* Blocks may overlap: begin one record early. */

@@ -91,7 +91,7 @@ struct tcp_ack {
 	bool in_sack;  /* what is noted now, a SACK block covers */
 	bool moved;    /* snd_una advanced */
 	bool dup;      /* a duplicate ACK of RFC 5681 2 */
-	bool has_sack; /* it has SACK blocks */
+	bool has_sack; /* it has SACK blocks, or a DSACK */
 	bool dsack;    /* it reports a duplicate (RFC 2883) */
 	bool ece;
 	bool original;    /* it delivers what was sent before recover_point and only once */

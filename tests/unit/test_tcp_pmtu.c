@@ -234,7 +234,7 @@ test_search(void **state)
 	uint16_t mtu = search(f, 1400);
 
 	assert_in_range(mtu, 1400 - 32, 1400);
-	assert_true(f->env.mib[TP_TCP_M_PMTU_FAIL] > 0);
+	assert_in_range(f->env.mib[TP_TCP_M_PMTU_FAIL], 1, 5); /* no size twice */
 	assert_int_equal(f->c.snd_mss, mtu - 40);
 }
 
