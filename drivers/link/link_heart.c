@@ -23,13 +23,15 @@ tp_link_heart_check(struct tp_link_heart *h, uint64_t count, uint64_t cpu_ns, bo
 		h->still = true;
 		h->since = now;
 		h->cpu_ns = cpu_ns;
-		h->blocked = blocked;
-		return TP_LINK_STILL;
 	}
-	h->blocked = h->blocked && blocked;
-	if (now - h->since < deadline_ns)
-		return TP_LINK_STILL;
-	return h->blocked || cpu_ns - h->cpu_ns >= deadline_ns ? TP_LINK_HUNG : TP_LINK_STILL;
+	/* It may have run on for a while before it blocked. */
+	if (!h->blocked || now - h->looked > deadline_ns / 2)
+		h->blocked_since = now;
+	h->blocked = blocked;
+	h->looked = now;
+	if (blocked && now - h->blocked_since >= deadline_ns)
+		return TP_LINK_HUNG;
+	return cpu_ns - h->cpu_ns >= deadline_ns ? TP_LINK_HUNG : TP_LINK_STILL;
 }
 
 static enum tp_link_pulse

@@ -174,16 +174,19 @@ enum tp_link_pulse {
 
 /** State of the decision; all zero at first. */
 struct tp_link_heart {
-	uint64_t count;  /**< loop counter when last seen to move */
-	uint64_t since;  /**< first time it was seen to stand still */
-	uint64_t cpu_ns; /**< CPU time of its thread then */
-	bool still;      /**< since and cpu_ns are valid */
-	bool blocked;    /**< at every look since then */
-	bool seen;       /**< count is valid */
+	uint64_t count;         /**< loop counter when last seen to move */
+	uint64_t since;         /**< first time it was seen to stand still */
+	uint64_t cpu_ns;        /**< CPU time of its thread then */
+	uint64_t blocked_since; /**< first of the looks in a row that found it blocked */
+	uint64_t looked;        /**< last look */
+	bool still;             /**< since and cpu_ns are valid */
+	bool blocked;           /**< at the last look */
+	bool seen;              /**< count is valid */
 };
 
 /** Decide, pure. Hung is a loop whose counter stands still while its thread used as much CPU time
- * as the deadline, or was found blocked in the kernel at each of two or more looks over that time.
+ * as the deadline, or was found blocked in the kernel at every look for that long. Two looks further
+ * apart than half the deadline do not tell what was between them: the looker itself was late.
  * @param cpu_ns, blocked of the thread now; read only when count did not move
  */
 enum tp_link_pulse tp_link_heart_check(struct tp_link_heart *h, uint64_t count, uint64_t cpu_ns,

@@ -78,12 +78,31 @@ test_blocked_loop_is_hung(void **state)
 	/* Blocked now and then is not blocked all the time. */
 	tp_link_heart_check(&h, 7, 0, true, 0, DEADLINE);
 	for (unsigned int i = 0; i < 20; i++)
-		assert_int_equal(tp_link_heart_check(&h, 7, 0, i != 3, i * 10 * MS, DEADLINE),
-		                i < 4 && i * 10 * MS >= DEADLINE ? TP_LINK_HUNG : TP_LINK_STILL);
+		assert_int_equal(tp_link_heart_check(&h, 7, 0, i % 4 != 3, i * 10 * MS, DEADLINE),
+		                TP_LINK_STILL);
 	/* One late look is not enough to know. */
 	h = (struct tp_link_heart){ 0 };
 	tp_link_heart_check(&h, 7, 0, true, 0, DEADLINE);
 	assert_int_equal(tp_link_heart_check(&h, 7, 0, true, 900 * MS, DEADLINE), TP_LINK_STILL);
+	assert_int_equal(tp_link_heart_check(&h, 7, 0, true, 910 * MS, DEADLINE), TP_LINK_STILL);
+	assert_int_equal(tp_link_heart_check(&h, 7, 0, true, 990 * MS, DEADLINE), TP_LINK_STILL);
+}
+
+static void
+test_loop_that_ran_on_and_then_blocked_is_hung(void **state)
+{
+	struct tp_link_heart h = { 0 };
+
+	(void)state;
+	tp_link_heart_check(&h, 7, 0, false, 0, DEADLINE);
+	for (uint64_t t = 10; t <= 30; t += 10)
+		assert_int_equal(tp_link_heart_check(&h, 7, t * MS, false, t * MS, DEADLINE),
+		                TP_LINK_STILL);
+	for (uint64_t t = 40; t < 90; t += 10)
+		assert_int_equal(tp_link_heart_check(&h, 7, 30 * MS, true, t * MS, DEADLINE),
+		                TP_LINK_STILL);
+	assert_int_equal(
+	                tp_link_heart_check(&h, 7, 30 * MS, true, 90 * MS, DEADLINE), TP_LINK_HUNG);
 }
 
 static void
@@ -311,6 +330,7 @@ main(void)
 		cmocka_unit_test(test_spinning_loop_is_hung_after_the_deadline),
 		cmocka_unit_test(test_descheduled_loop_is_never_hung),
 		cmocka_unit_test(test_blocked_loop_is_hung),
+		cmocka_unit_test(test_loop_that_ran_on_and_then_blocked_is_hung),
 		cmocka_unit_test(test_a_beat_starts_it_anew),
 		T(test_watch_asks_the_thread_only_in_doubt),
 		T(test_watch_fences_the_hung_only),
