@@ -283,6 +283,7 @@ struct control {
 	struct tp_flow *retired[8]; /**< replaced ones: freed once the holder uses none of them */
 	uint8_t nb_retired;
 	bool dist_dirty;              /**< engine changed, snapshot not yet published */
+	bool gave_up;                 /**< on a lcore that holds up others: no drain will end */
 	uint8_t primary;              /**< member whose role register says primary, or NONE */
 	bool host_halted;             /**< the host port is being changed: no role is given */
 	struct tp_announce *announce; /**< addresses and groups that the host uses */
@@ -379,7 +380,8 @@ struct daemon {
 int daemon_init(struct daemon *d, struct error_text *err);
 /** Launch workers, run control until quit, stop. @return exit code */
 int daemon_run(struct daemon *d);
-void daemon_fini(struct daemon *d);
+/** @return true; false if a lcore was frozen: EAL's clean-up would wait for it for ever */
+bool daemon_fini(struct daemon *d);
 
 /* ==== the front ========================================================== */
 

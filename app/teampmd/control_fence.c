@@ -138,6 +138,8 @@ control_fence(struct control *c, struct slot *s, uint64_t now)
 		} else if (now >= s->fence_due) {
 			control_event(c, now, "lcore %u does not freeze: giving up",
 			                s->worker->lcore_id);
+			s->fence_due = TP_NEVER;
+			c->gave_up = true;
 			atomic_store(&c->daemon->exit_code, EXIT_FAILURE);
 			atomic_store(&c->daemon->quit, true);
 		}

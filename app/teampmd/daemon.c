@@ -212,7 +212,8 @@ daemon_run(struct daemon *d)
 {
 	atomic_store(&d->control_runs, true);
 	control_loop(d);
-	drain(d);
+	if (!d->control.gave_up)
+		drain(d);
 	atomic_store(&d->control_runs, false);
 	return atomic_load(&d->exit_code);
 }
@@ -241,7 +242,17 @@ print_counters(const struct control *c)
 	}
 }
 
-void
+static bool
+any_frozen(const struct daemon *d)
+{
+	for (unsigned int i = 0; i < TP_MAX_MEMBERS; i++) {
+		if (atomic_load(&d->worker[i].frozen))
+			return true;
+	}
+	return false;
+}
+
+bool
 daemon_fini(struct daemon *d)
 {
 	if (d->control.daemon != NULL) {
@@ -261,4 +272,5 @@ daemon_fini(struct daemon *d)
 		rte_mempool_free(d->pool[i]);
 		rte_mempool_free(d->pool_indirect[i]);
 	}
+	return !any_frozen(d);
 }

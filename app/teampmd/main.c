@@ -51,6 +51,16 @@ only_asks(int argc, char **argv)
 	return NULL;
 }
 
+/* EAL would wait for all its lcores. */
+static void
+fini(struct daemon *d, int rc)
+{
+	if (daemon_fini(d))
+		return;
+	fflush(NULL);
+	_exit(rc);
+}
+
 static int
 run(struct daemon *d)
 {
@@ -61,12 +71,12 @@ run(struct daemon *d)
 		rc = front_start(d, &err);
 	if (rc != 0) {
 		fprintf(stderr, "teampmd: %s\n", err.text);
-		daemon_fini(d);
+		fini(d, EXIT_FAILURE);
 		return EXIT_FAILURE;
 	}
 	rc = daemon_run(d);
 	front_stop(d);
-	daemon_fini(d);
+	fini(d, rc);
 	return rc;
 }
 

@@ -383,7 +383,8 @@ end_workers(struct daemon *d)
 	FOREACH_SLOT(&d->control, s)
 		atomic_store(&s->worker->run, false);
 	FOREACH_SLOT(&d->control, s) {
-		for (; ms < END_TIMEOUT_MS && !worker_gone(&d->control, s); ms++)
+		/* One that hangs had its time already. */
+		for (; ms < END_TIMEOUT_MS && !s->hung && !worker_gone(&d->control, s); ms++)
 			rte_delay_us_sleep(1000);
 		if (!worker_gone(&d->control, s)) {
 			fprintf(stderr, "teampmd: port %u (%s): lcore %u does not end\n",
@@ -406,6 +407,8 @@ op_close_all(struct daemon *d)
 	if (!end_workers(d)) {
 		FOREACH_SLOT(c, s)
 			port_restore(&s->port);
+		if (c->has_host)
+			port_restore(&c->host_port);
 		return -EBUSY;
 	}
 	FOREACH_SLOT(c, s) {
