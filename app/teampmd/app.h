@@ -139,6 +139,17 @@ void port_warn_kernel(const struct port *p);
 void port_restore(const struct port *p);
 /** Stop, restore MAC, MTU and promiscuity; close if close_dev. Idempotent. */
 void port_close(struct port *p, bool close_dev);
+/** Stop or close an ethdev on the thread where its driver's own work is done, if it has such. Any
+ * thread that is no lcore. @return 0 or -errno
+ */
+int port_stop_dev(uint16_t port_id);
+int port_close_dev(uint16_t port_id);
+/** From now on EAL's interrupt thread unmaps nothing that a reader of qsbr may be using; NULL ends
+ * this. @return 0 or -errno
+ */
+int port_shield(struct rte_rcu_qsbr *qsbr);
+/** Let EAL's interrupt thread finish what it does, and do nothing ever again: before EAL's end. */
+void port_rest_interrupts(void);
 /** Give the port the team's MAC, or make it promiscuous where it refuses. */
 int port_take_mac(struct port *p, const struct rte_ether_addr *mac);
 /** Change the MTU; the caller has quiesced the port. Ports that refuse while running are

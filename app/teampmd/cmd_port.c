@@ -173,8 +173,8 @@ close_port(struct cmd_ctx *x, uint16_t port_id)
 
 	if (member != TP_MEMBER_NONE)
 		return remove_member(x, port_id, member, true);
-	rte_eth_dev_stop(port_id);
-	rte_eth_dev_close(port_id);
+	port_stop_dev(port_id);
+	port_close_dev(port_id);
 	return 0;
 }
 

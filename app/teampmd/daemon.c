@@ -138,7 +138,9 @@ make_qsbr(struct daemon *d)
 	                "qsbr", rte_rcu_qsbr_get_memsize(TP_MAX_MEMBERS), RTE_CACHE_LINE_SIZE);
 	if (d->qsbr == NULL)
 		return -ENOMEM;
-	return rte_rcu_qsbr_init(d->qsbr, TP_MAX_MEMBERS) == 0 ? 0 : -rte_errno;
+	if (rte_rcu_qsbr_init(d->qsbr, TP_MAX_MEMBERS) != 0)
+		return -rte_errno;
+	return d->simulated ? 0 : port_shield(d->qsbr);
 }
 
 /* The node that host port, fabric and control's tables live on. */
@@ -267,6 +269,7 @@ daemon_fini(struct daemon *d)
 	toe_fini(d);
 	tp_host_free(d->host);
 	tp_fabric_free(d->fabric);
+	port_shield(NULL);
 	rte_free(d->qsbr);
 	for (unsigned int i = 0; i < RTE_MAX_NUMA_NODES; i++) {
 		rte_mempool_free(d->pool[i]);

@@ -51,6 +51,13 @@ only_asks(int argc, char **argv)
 	return NULL;
 }
 
+static void
+cleanup(void)
+{
+	port_rest_interrupts();
+	rte_eal_cleanup();
+}
+
 /* EAL would wait for all its lcores. */
 static void
 fini(struct daemon *d, int rc)
@@ -107,11 +114,11 @@ main(int argc, char **argv)
 	catch_signals();
 	if (port_check_vdevs(&err) != 0) {
 		fprintf(stderr, "teampmd: %s\n", err.text);
-		rte_eal_cleanup();
+		cleanup();
 		return EXIT_FAILURE;
 	}
 	rc = args_parse(eal_argc - used, eal_argv + used, &the_daemon.opt);
 	rc = rc == 0 ? run(&the_daemon) : rc < 0 ? EXIT_USAGE : EXIT_SUCCESS;
-	rte_eal_cleanup();
+	cleanup();
 	return rc;
 }

@@ -420,6 +420,6 @@ op_close_all(struct daemon *d)
 	c->has_host = false;
 	/* Ports that left the team still hold buffers, and the pools are about to go. */
 	RTE_ETH_FOREACH_DEV(port_id)
-		rte_eth_dev_close(port_id);
+		port_close_dev(port_id);
 	return 0;
 }

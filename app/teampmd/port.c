@@ -239,10 +239,10 @@ port_close(struct port *p, bool close_dev)
 		return;
 	port_restore(p);
 	if (p->started)
-		rte_eth_dev_stop(p->port_id);
+		port_stop_dev(p->port_id);
 	p->started = false;
 	if (close_dev)
-		rte_eth_dev_close(p->port_id);
+		port_close_dev(p->port_id);
 	p->used = false;
 }
 
@@ -302,7 +302,7 @@ port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err)
 	if (rc == 0)
 		rc = try_mtu(p, &info, mtu);
 	if (rc == -EBUSY && p->started) {
-		rte_eth_dev_stop(p->port_id);
+		port_stop_dev(p->port_id);
 		rc = try_mtu(p, &info, mtu);
 		p->started = rte_eth_dev_start(p->port_id) == 0;
 		if (!p->started)

@@ -261,6 +261,18 @@ port_find(const char *name)
 	return rte_eth_dev_get_port_by_name(name, &port_id) == 0 ? port_id : -ENODEV;
 }
 
+int
+port_stop_dev(uint16_t port_id)
+{
+	return rte_eth_dev_stop(port_id);
+}
+
+int
+port_close_dev(uint16_t port_id)
+{
+	return rte_eth_dev_close(port_id);
+}
+
 /* ---- the daemon ---------------------------------------------------------- */
 
 /* Four ports: members, a host port, one to spare. */
