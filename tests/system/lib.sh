@@ -49,7 +49,7 @@ testcase() {
     77) echo "ok - $topic: $name # SKIP $(sed -n 's/^skip: //p' "$log" | tail -1)" ;;
     *)
         echo "not ok - $topic: $name"
-        tail -n 60 "$log" | sed 's/^/    # /'
+        { grep '^# ' "$log" | head -5; tail -n 60 "$log"; } | sed 's/^/    # /'
         failed_cases=$((failed_cases + 1))
         ;;
     esac
@@ -269,12 +269,12 @@ team_start() {
 }
 
 team_ready() {
-    wait_for 8 daemon_answers_or_died
+    wait_for 20 daemon_answers_or_died
     alive "$daemon" || fail "the daemon ended"
     h ip addr replace "$H4/24" dev team0
     h ip link set team0 up
     h ip addr replace "$H6/64" dev team0 nodad
-    wait_for 5 all_distribute
+    wait_for 10 all_distribute
     mbufs_base=$(mbufs_in_use)
 }
 
@@ -313,6 +313,12 @@ link_cut() { p ip link set "p$1" down; }
 link_restore() {
     p ip link set "p$1" up
     $cut_routes
+}
+
+# The peer's end forwards again: its kernel takes up to a second, whatever ours says.
+peer_forwards() { # N
+    [ "$(p cat "/sys/class/net/p$1/operstate")" = up ] &&
+        case $(p bridge link show dev "p$1") in *' state '*) p bridge link show dev "p$1" | grep -q 'state forwarding' ;; esac
 }
 
 # ---- traffic ------------------------------------------------------------------------------

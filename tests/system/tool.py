@@ -7,6 +7,10 @@ httpd PORT DIR                 GET and PUT of files, IPv4 and IPv6
 send ADDRESS PORT SECONDS      numbered datagrams, some flows (--flows, --pps, --size)
 recv ADDRESS PORT SECONDS      what arrived of them, as JSON: gaps, losses, order, duplicates
 stop TID MILLISECONDS          hold one thread still by ptrace, then let it go on
+spin TID MILLISECONDS          let one thread turn in an endless loop by ptrace, then go on
+                               (both: --within=FUNCTION waits until it is in that function,
+                               --holding=FUNCTION until it took something there by a CAS)
+notifyd PATH SECONDS           be a service manager: how often a daemon fed its watchdog, as JSON
 hog CPU MILLISECONDS           keep a CPU busy above every ordinary thread (SCHED_FIFO)
 vlanecho IFACE                 send tagged test frames back as they came
 vlanping IFACE MAC TAGS COUNT  send tagged frames (TAGS like 100 or 100,200); how many came back
@@ -16,10 +20,13 @@ import ctypes
 import http.server
 import json
 import os
+import random
 import select
 import shutil
+import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -89,8 +96,13 @@ def send(address, port, seconds, flows=8, pps=1000, size=64):
         if wait > 0:
             time.sleep(wait)
         flow = n % len(socks)
+        data = HEADER.pack(flow, n // len(socks), time.monotonic_ns()) + pad
         try:
-            socks[flow].send(HEADER.pack(flow, n // len(socks), time.monotonic_ns()) + pad)
+            try:
+                socks[flow].send(data)
+            except BlockingIOError:  # the host's own queue is full: nothing was lost yet
+                select.select([], [socks[flow]], [], 1.0)
+                socks[flow].send(data)
         except OSError:
             pass  # no carrier, no route: the receiver sees the gap
         n += 1
@@ -150,27 +162,152 @@ def recv(address, port, seconds):
 # ---- threads
 
 
+PTRACE_POKEUSER, PTRACE_CONT, PTRACE_SINGLESTEP, PTRACE_GETREGS, PTRACE_SETREGS = 6, 7, 9, 12, 13
+DEBUGREG = 848  # offset of the debug registers in struct user
 PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 WALL = 0x40000000
+REGS = ctypes.c_ulonglong * 27  # user_regs_struct of x86-64
+ORIG_RAX, RIP, EFLAGS = 15, 16, 18
+ZF = 0x40
 
 
-def ptrace(request, tid):
+def ptrace(request, tid, data=0, address=0):
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long] * 4
     libc.ptrace.restype = ctypes.c_long
-    if libc.ptrace(request, tid, 0, 0) != 0:
+    if libc.ptrace(request, tid, address, data) != 0:
         raise OSError(ctypes.get_errno(), f"ptrace {request:#x} {tid}")
 
 
-def stop(tid, milliseconds):
-    """Stands still as a thread does that is blocked in the kernel."""
-    tid = int(tid)
+def wait_stopped(tid):
+    """@return the signal that is to be handed on, 0 for none."""
+    status = os.waitpid(tid, WALL)[1]
+    number = os.WSTOPSIG(status)
+    return 0 if number == signal.SIGTRAP or status >> 16 else number
+
+
+def interrupt(tid):
     ptrace(PTRACE_SEIZE, tid)
     ptrace(PTRACE_INTERRUPT, tid)
-    os.waitpid(tid, WALL)
+    while (number := wait_stopped(tid)) != 0:
+        ptrace(PTRACE_CONT, tid, number)
+
+
+def get_regs(tid):
+    regs = REGS()
+    ptrace(PTRACE_GETREGS, tid, ctypes.addressof(regs))
+    return regs
+
+
+def set_regs(tid, regs):
+    ptrace(PTRACE_SETREGS, tid, ctypes.addressof(regs))
+
+
+def mappings(tid):
+    """(start, end, file offset, permissions, path) of each."""
+    with open(f"/proc/{tid}/maps") as f:
+        for line in f:
+            words = line.split(None, 5)
+            start, end = (int(x, 16) for x in words[0].split("-"))
+            yield start, end, int(words[2], 16), words[1], words[5].strip() if words[5:] else ""
+
+
+def extent(tid, function):
+    """Where a function of the program is, as (start, end)."""
+    exe = os.readlink(f"/proc/{tid}/exe")
+    base = min(m[0] for m in mappings(tid) if m[4] == exe)
+    for line in subprocess.run(["nm", "-S", exe], capture_output=True, text=True,
+                               check=True).stdout.splitlines():
+        words = line.split()
+        if len(words) == 4 and words[3] == function:
+            start = base + int(words[0], 16)
+            return start, start + int(words[1], 16)
+    raise SystemExit(f"no function {function} in {exe}")
+
+
+def took_lock(tid, rip):
+    """Is there a LOCK CMPXCHG?"""
+    with open(f"/proc/{tid}/mem", "rb", buffering=0) as mem:
+        mem.seek(rip)
+        code = mem.read(5)
+    return code[0] == 0xF0 and b"\x0f\xb1" in code
+
+
+def step(tid, times=1):
+    for _ in range(times):
+        ptrace(PTRACE_SINGLESTEP, tid)
+        while (number := wait_stopped(tid)) != 0:
+            ptrace(PTRACE_SINGLESTEP, tid, number)
+
+
+def run_into(tid, function, holding):
+    """On until the thread begins that function, and some instructions further. If holding, it
+    then has what the function takes by its first compare-and-swap."""
+    start, end = extent(tid, function)
+    ptrace(PTRACE_POKEUSER, tid, start, DEBUGREG)
+    ptrace(PTRACE_POKEUSER, tid, 1, DEBUGREG + 7 * 8)
+    number = 0
+    while True:
+        ptrace(PTRACE_CONT, tid, number)
+        number = wait_stopped(tid)
+        if number or get_regs(tid)[RIP] != start:
+            continue
+        swaps = False
+        while holding and not swaps and start <= get_regs(tid)[RIP] < end:
+            swaps = took_lock(tid, get_regs(tid)[RIP])
+            step(tid)
+        if not holding or swaps and get_regs(tid)[EFLAGS] & ZF:
+            break
+    ptrace(PTRACE_POKEUSER, tid, 0, DEBUGREG + 7 * 8)
+    step(tid, random.randrange(10))
+
+
+def endless_loop(tid):
+    """An address where the program happens to have a jump to itself."""
+    with open(f"/proc/{tid}/mem", "rb") as mem:
+        for start, end, _, permissions, path in mappings(tid):
+            if "x" not in permissions or not path.startswith("/"):
+                continue
+            mem.seek(start)
+            at = mem.read(end - start).find(b"\xeb\xfe")
+            if at >= 0:
+                return start + at
+    raise SystemExit("no endless loop in the program's code")
+
+
+def stop(tid, milliseconds, within=None, holding=None):
+    """Stands still as a thread does that is blocked in the kernel."""
+    tid = int(tid)
+    interrupt(tid)
+    if within or holding:
+        run_into(tid, within or holding, holding)
     print("stopped", flush=True)
     time.sleep(float(milliseconds) / 1000)
     ptrace(PTRACE_DETACH, tid)
+
+
+def spin(tid, milliseconds, within=None, holding=None):
+    """Does nothing and takes all the CPU it gets, as a thread with a bug does."""
+    tid = int(tid)
+    interrupt(tid)
+    if within or holding:
+        run_into(tid, within or holding, holding)
+    before, turned = get_regs(tid), get_regs(tid)
+    turned[RIP] = loop = endless_loop(tid)
+    turned[ORIG_RAX] = (1 << 64) - 1  # or the kernel would restart its system call
+    set_regs(tid, turned)
+    ptrace(PTRACE_DETACH, tid)
+    print("spins", flush=True)
+    time.sleep(float(milliseconds) / 1000)
+    for _ in range(20):
+        interrupt(tid)
+        if get_regs(tid)[RIP] == loop:
+            set_regs(tid, before)
+            ptrace(PTRACE_DETACH, tid)
+            return
+        ptrace(PTRACE_DETACH, tid)  # in a signal's handler; most come back
+        time.sleep(0.005)
+    print("elsewhere", flush=True)
 
 
 def hog(cpu, milliseconds):
@@ -179,6 +316,33 @@ def hog(cpu, milliseconds):
     end = time.monotonic() + float(milliseconds) / 1000
     while time.monotonic() < end:
         pass
+
+
+# ---- service manager
+
+
+def notifyd(path, seconds):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    s.bind(path)
+    s.settimeout(0.1)
+    signal.signal(signal.SIGINT, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    fed, ready, gap, last = 0, 0, 0.0, None
+    end = time.monotonic() + float(seconds)
+    try:
+        while time.monotonic() < end:
+            try:
+                words = s.recv(4096).split(b"\n")
+            except TimeoutError:
+                continue
+            now = time.monotonic()
+            ready += b"READY=1" in words
+            if b"WATCHDOG=1" in words:
+                fed += 1
+                gap = max(gap, now - last) if last else gap
+                last = now
+    except KeyboardInterrupt:
+        pass
+    print(json.dumps({"ready": ready, "fed": fed, "max_gap_ms": round(1000 * gap, 1)}))
 
 
 # ---- tagged frames, where the kernel has no VLAN devices
@@ -256,8 +420,8 @@ def vlanping(iface, mac, tags, count):
 
 
 def main():
-    command = {f.__name__: f for f in (httpd, send, recv, stop, hog, vlanecho,
-                                        vlanping)}.get(sys.argv[1])
+    command = {f.__name__: f for f in (httpd, send, recv, stop, spin, hog,
+                                        notifyd, vlanecho, vlanping)}.get(sys.argv[1])
     if command is None:
         sys.exit(__doc__)
     words = [a for a in sys.argv[2:] if not a.startswith("--")]
