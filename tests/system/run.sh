@@ -79,8 +79,13 @@ run() { # NAME: output in $out/NAME, printed whole when it has ended
 
 # Tests that measure times have the machine for themselves; the others run by twos.
 is_alone() { grep -q '^# alone$' "$1_test.sh"; }
+# Those that take long begin first.
+is_first() { grep -q '^# first$' "$1_test.sh"; }
 
-for name in "${names[@]}"; do
+ordered=()
+for name in "${names[@]}"; do is_first "$name" && ordered+=("$name"); done
+for name in "${names[@]}"; do is_first "$name" || ordered+=("$name"); done
+for name in "${ordered[@]}"; do
     is_alone "$name" && continue
     while [ "$(jobs -pr | wc -l)" -ge 2 ]; do wait -n; done
     run "$name" &

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026 teampmd authors
+#
+# alone
+#
+# Clients that ask for a lot and read nothing of it stall nothing: neither traffic nor other
+# clients nor what feeds the service manager's watchdog.
+. "$(dirname "$0")/lib.sh"
+
+WATCHDOG_MS=400
+
+# stuck_clients N: stopped in the middle of an answer that no socket's buffer holds
+stuck_clients() {
+    local i
+    mkfifo "$tmp/unread"
+    exec 8<>"$tmp/unread"
+    for ((i = 0; i < 10; i++)); do echo "show bucket map json"; done >"$tmp/asks" # 4 MB each
+    for ((i = 0; i < $1; i++)); do
+        setpriv --pdeathsig KILL "$teamctl" -s "$S" <"$tmp/asks" >&8 &
+        pids+=($!)
+        stuck+=($!)
+    done
+    sleep 0.5
+    kill -STOP "${stuck[@]}"
+}
+
+stopped_readers() {
+    local stuck=() i slowest=0 start ms
+    make_hosts 2
+    peer_bridge
+    bg /usr/bin/python3 "$here/tool.py" notifyd "$tmp/notify" 30 >"$tmp/notified"
+    notifyd=$bg_pid
+    wait_for 5 test -S "$tmp/notify"
+    export NOTIFY_SOCKET=$tmp/notify WATCHDOG_USEC=$((WATCHDOG_MS * 1000))
+    team_start active-backup --stats-period 1
+    unset NOTIFY_SOCKET WATCHDOG_USEC
+    ctl set team buckets 65536
+    ping_both
+    stuck_clients 8
+    wait_for 20 daemon_answers # when it has made eight answers
+    noise_start 4
+    stream_start up "$H" "$P" "$P4" 4 --flows=8 --pps=1600
+    stream_start down "$P" "$H" "$H6" 4 --flows=8 --pps=1600
+    for ((i = 0; i < 10; i++)); do
+        start=$(date +%s%N)
+        ctl show team >/dev/null
+        ms=$((($(date +%s%N) - start) / 1000000))
+        [ $ms -le $slowest ] || slowest=$ms
+    done
+    for i in "${stuck[@]}"; do alive "$i" || fail "client $i was not stuck"; done
+    stream_end up
+    stream_end down
+    noise_end
+    kill -INT "$notifyd"
+    wait "$notifyd"
+    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+        "slowest answer $slowest ms, watchdog fed $(jq .fed "$tmp/notified") times," \
+        "longest gap $(jq .max_gap_ms "$tmp/notified") ms, noise $noise_ms ms"
+    expect "lost" "$(($(stream_of up .lost) + $(stream_of down .lost)))" -eq 0
+    silence up 60
+    silence down 60
+    within "slowest answer" $slowest 0 $((500 + 2 * noise_ms))
+    expect "READY" "$(jq .ready "$tmp/notified")" -eq 1
+    expect "times fed" "$(jq .fed "$tmp/notified")" -ge 10
+    within "longest gap" "$(jq .max_gap_ms "$tmp/notified")" 0 $((WATCHDOG_MS + noise_ms))
+    # They go on and get all of it.
+    kill -CONT "${stuck[@]}"
+    cat <&8 >/dev/null &
+    pids+=($!)
+    for i in "${stuck[@]}"; do wait "$i" || fail "client $i was cut off"; done
+    team_stop
+}
+
+# Some that ask and never read are killed: others still get through.
+killed_readers() {
+    local stuck=()
+    make_hosts 2
+    peer_bridge
+    team_start active-backup
+    ctl set team buckets 65536
+    stuck_clients 12
+    kill -KILL "${stuck[@]}"
+    wait_for 10 daemon_answers
+    ping_both
+    team_stop
+}
+
+testcase "eight stopped clients" stopped_readers
+testcase "twelve killed clients" killed_readers
+finish
