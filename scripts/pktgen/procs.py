@@ -45,12 +45,16 @@ class Process:
                  env=None):
         self.name = name
         self.log = directory / f"{name}.log"
+        # A session of its own only where a terminal needs it: Linux may schedule each session as a
+        # group, and the generator is to compete with the team lcore by lcore.
+        session = terminal is not None
         with self.log.open("ab") as out:
             self.proc = subprocess.Popen(
                 [str(word) for word in command], stderr=terminal or out, text=True, env=env,
                 stdin=terminal or (subprocess.PIPE if talk else subprocess.DEVNULL),
                 stdout=terminal or (subprocess.PIPE if hear else out),
-                start_new_session=True, preexec_fn=die_with_parent)
+                start_new_session=session, process_group=None if session else 0,
+                preexec_fn=die_with_parent)
         Process.all.append(self)
         self.lines = queue.Queue()
         if hear:

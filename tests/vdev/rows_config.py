@@ -211,6 +211,8 @@ def active_backup_arp(tmp):
             theirs.run("ip", "link", "set", f"p{i}", "master", "br0")
             theirs.run("ip", "address", "add", f"192.0.2.{i}/24", "dev", "br0")
         theirs.run("ip", "link", "set", "br0", "up")
+        mac = bytes.fromhex(ours.run("cat", "/sys/class/net/eth1/address").replace(":", ""))
+        own = ours.open("eth2", [mac])
         daemon = Teampmd(tmp, adapt("active-backup-arp.cmd"), netns=ours.name)
         check_said(daemon, "active-backup-arp.cmd")
 
@@ -224,8 +226,11 @@ def active_backup_arp(tmp):
         equal("carrier of port 0", daemon.links(0), True)
         theirs.run("ip", "link", "set", "p1", "master", "br0")
         wait_for("port 0 is taken back", lambda: state() == (0, [True, True]))
-        # The bridge floods the team's own broadcasts back to the backup.
-        daemon.no_drops(but=["rx_place", "rx_fenced", "rx_own_mac"])
+        # Port 0 probes with the team's MAC, and the bridge floods what is broadcast to port 1, too.
+        wait_for("port 1 drops just these", lambda: daemon.drops(
+            but=["rx_place", "rx_fenced"]) == {(1, "rx_own_mac"): len(own.got)})
+        equal("destinations", {frame[:6].hex() for frame in own.got}, {"f" * 12})
+        equal("types", {frame[12:14].hex() for frame in own.got}, {"0806"})
         daemon.quit()
     finally:
         ours.remove()

@@ -88,8 +88,8 @@ SO_RCVBUFFORCE = 33  # Python has no name for it
 class RawSocket:
     """Sends and keeps the frames of one interface, in a namespace."""
 
-    def __init__(self, netns, interface):
-        self.got, self.socket = [], None
+    def __init__(self, netns, interface, sources):
+        self.got, self.socket, self.sources = [], None, sources
         # Threads have a network namespace each.
         thread = threading.Thread(target=self.open, args=(netns, interface))
         thread.start()
@@ -119,7 +119,7 @@ class RawSocket:
             except OSError:
                 return
             # The kernel has words of its own.
-            if where[2] != socket.PACKET_OUTGOING and frame[6:12] in (MAC_HOST, MAC_PEER):
+            if where[2] != socket.PACKET_OUTGOING and frame[6:12] in self.sources:
                 self.got.append(frame)
 
     def send(self, frames):
@@ -151,8 +151,8 @@ class Namespace:
             self.run("sysctl", "-qw", f"net.ipv6.conf.{group}.disable_ipv6=1")
 
     def run(self, *command):
-        subprocess.run(["ip", "netns", "exec", self.name, *command], check=True,
-                       capture_output=True)
+        return subprocess.run(["ip", "netns", "exec", self.name, *command], check=True, text=True,
+                              capture_output=True).stdout
 
     def veth(self, here, there, other=None):
         """A cable, without checksums left to be filled in."""
@@ -164,8 +164,8 @@ class Namespace:
                           "off", "gro", "off")
             namespace.run("ip", "link", "set", end, "up")
 
-    def open(self, interface):
-        self.sockets.append(RawSocket(self.name, interface))
+    def open(self, interface, sources=(MAC_HOST, MAC_PEER)):
+        self.sockets.append(RawSocket(self.name, interface, sources))
         return self.sockets[-1]
 
     def remove(self):

