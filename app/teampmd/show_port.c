@@ -17,6 +17,7 @@ static struct {
 	bool used;
 	struct tp_counters ctr;
 } baseline[TP_MAX_MEMBERS];
+static struct tp_counters control_baseline;
 
 typedef json_t *port_fn(struct daemon *d, const struct snap *s, uint16_t port_id);
 
@@ -195,6 +196,8 @@ stats_clear(struct daemon *d, int port_id)
 		baseline[i].port_id = m->port.port_id;
 		baseline[i].ctr = m->ctr;
 	}
+	if (s != NULL && (port_id < 0 || (s->has_host && s->host_port.port_id == port_id)))
+		control_baseline = s->ctr;
 	free(s);
 }
 
@@ -219,18 +222,27 @@ ethdev_stats(uint16_t port_id)
 }
 
 static void
-add_counters(json_t *json, const struct tp_counters *ctr)
+add_drops(json_t *json, const uint64_t *drop, const uint64_t *base)
 {
 	json_t *drops = json_object();
 
-	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
-		json_object_set_new(json, tp_counter_name(i), json_integer(ctr->c[i]));
 	for (unsigned int i = 0; i < TP_NB_DROPS; i++)
-		json_object_set_new(drops, tp_drop_name(i), json_integer(ctr->drop[i]));
+		json_object_set_new(drops, tp_drop_name(i),
+		                json_integer(since(drop[i], base == NULL ? 0 : base[i])));
 	json_object_set_new(json, "drops", drops);
 }
 
-/** The host port is served by whoever is primary: their counters added up. */
+static void
+add_counters(json_t *json, const struct tp_counters *ctr)
+{
+	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
+		json_object_set_new(json, tp_counter_name(i), json_integer(ctr->c[i]));
+	add_drops(json, ctr->drop, NULL);
+}
+
+/** The host port is served by whoever is primary: their counters added up. What is dropped when a
+ * port is changed or taken away is dropped by control.
+ */
 static void
 add_host_counters(json_t *json, const struct snap *s)
 {
@@ -247,6 +259,7 @@ add_host_counters(json_t *json, const struct snap *s)
 	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
 		if (is_host_counter(i))
 			json_object_set_new(json, tp_counter_name(i), json_integer(sum[i]));
+	add_drops(json, s->ctr.drop, control_baseline.drop);
 }
 
 static json_t *

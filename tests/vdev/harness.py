@@ -15,7 +15,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[2]
 # For a sanitizer's build on a crowded machine. A row never proves anything by how long something
 # takes, so only failures are slow.
-START_S = WAIT_S = 120
+START_S = WAIT_S = int(os.environ.get("TP_VDEV_WAIT", "120"))
 LIFE_S = 900  # nothing that a row starts lives longer
 COUNT = itertools.count()
 
@@ -64,6 +64,15 @@ def wait_for(what, condition, seconds=WAIT_S):
 def equal(what, got, wanted):
     if got != wanted:
         raise AssertionError(f"{what}: {got!r} where {wanted!r} is right")
+
+
+def wait_equal(what, pair):
+    """Until both values of pair() are equal, and if they never are say what they are."""
+    try:
+        wait_for(what, lambda: len({repr(value) for value in pair()}) == 1)
+    except AssertionError:
+        equal(what, *pair())
+        raise
 
 
 def frames_equal(what, got, wanted):

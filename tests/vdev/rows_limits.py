@@ -2,11 +2,11 @@
 # Copyright (c) 2026 teampmd authors
 """Too few buffers, full rings, ports that take nothing: counted, recovered, nothing leaked."""
 
-import re
 import time
 
+import sides
 from frames import MAC_HOST, MAC_PEER, numbered
-from harness import COUNT, Daemon, Teampmd, Testpmd, equal, frames_equal, prefix, wait_for
+from harness import Daemon, Teampmd, equal, frames_equal, prefix, wait_for
 from sides import Pcap
 
 
@@ -57,27 +57,35 @@ def tiny_pool_recovers(tmp):
     frames_equal("member's", outs.finish(0)[-len(down):], down)
 
 
+HOLD = 512  # frames that a port has not taken: TP_EGRESS_HOLD
+STUCK = HOLD + 888  # fills the hold, and not quite the ring behind it
+
+
+def stuck_memif(tmp, others, **how):
+    """A daemon with a memif as port 0, and its other end, which takes nothing until it is told to
+    go().
+    """
+    slow = sides.memif(tmp, [])
+    daemon = Daemon(tmp, [slow.vdev, *[end.vdev for end in others]], start=False, **how)
+    slow.attach(daemon, 0)
+    daemon.do("start")
+    return daemon, slow
+
+
 def full_ring_to_a_slow_member(tmp):
     """A member's peer takes nothing: hold and ring fill up, what is over is counted, the other
     member goes on; when the peer takes again, all that was kept leaves.
     """
-    path, number = f"{tmp}/memif.sock", next(COUNT)
     down = numbered(9000, 64)
     host, outs = Pcap(tmp, down), Pcap(tmp, [])
-    daemon = Daemon(tmp, [
-        f"net_memif{number},role=server,id=0,socket={path},socket-abstract=no", outs.vdev,
-        host.vdev], host="2", options=["--mode", "round-robin"], start=False)
-    peer = Testpmd(tmp, [f"net_memif0,role=client,id=0,socket={path},socket-abstract=no"],
-                   ["--disable-link-check"], mode="rxonly")
-    wait_for("the peer is there", lambda: daemon.links(0))
-    daemon.do("start")
+    daemon, slow = stuck_memif(tmp, [outs, host], host="2", options=["--mode", "round-robin"])
     wait_for("all is read", lambda: daemon.host_counter("host_rx_packets") == len(down))
 
     def kept():
         """(lost, sent by the slow member, sent by the other one)"""
         stats = daemon.stats()
         lost = sum(n for row in stats.values() for name, n in row.get("drops", {}).items()
-                   if name in ("tx_ring_full", "tx_port_full"))
+                   if name == "tx_ring_full")
         return lost, stats[0]["tx_good_packets"], stats[1]["tx_good_packets"]
 
     last = None
@@ -85,17 +93,47 @@ def full_ring_to_a_slow_member(tmp):
         time.sleep(0.1)
     if last[0] == 0 or sum(last) >= len(down) or last[2] < 1000:
         raise AssertionError(f"(lost, sent, sent by the other one): {last}: nothing was kept")
-    equal("reasons", {name for _, name in daemon.drops()} - {"tx_ring_full", "tx_port_full"}, set())
-    peer.type("start")
+    equal("reasons", {name for _, name in daemon.drops()}, {"tx_ring_full"})
+    slow.go()
     wait_for("what was kept leaves", lambda: sum(kept()) == len(down))
     equal("lost meanwhile", kept()[0], last[0])
-    peer.finish()
-    received = int(re.findall(r"RX-packets: (\d+)", peer.text())[-1])
-    equal("the peer has", received, kept()[1])
+    sent = kept()[1:]
+    slow_got = slow.finish(sent[0])
     daemon.quit()
-    got, rest = outs.finish(0), iter(down[1::2])
-    equal("the other member sent", len(got), last[2])
-    equal("frames of its, in order", all(frame in rest for frame in got), True)
+    for i, got in enumerate([slow_got, outs.finish(0)]):
+        rest = iter(down[i::2])
+        equal(f"member {i} sent", len(got), sent[i])
+        equal(f"frames of member {i}, in order", all(frame in rest for frame in got), True)
+
+
+def drain_in_order(tmp):
+    """What its port never took leaves by another member: the hold before the ring, none twice."""
+    down = numbered(STUCK, 64)
+    host, outs = Pcap(tmp, down), Pcap(tmp, [])
+    daemon, _ = stuck_memif(tmp, [outs, host], host="2", options=["--mode", "active-backup"],
+                            commands=["set team primary 0", "set team num_peer_notif 0"])
+    wait_for("all is read", lambda: daemon.host_counter("host_rx_packets") == len(down))
+    equal("the port took", daemon.stats()[0]["tx_good_packets"], 0)
+    daemon.do("set link-down port 0")
+    wait_for("the rest left", lambda: daemon.total("tx_good_packets") == len(down))
+    daemon.no_drops()
+    daemon.quit()
+    frames_equal("the other member's", outs.finish(0), down)
+
+
+def host_that_takes_nothing(tmp):
+    """Another host port gets what still waits; what the old one was about to take is counted."""
+    up = numbered(STUCK, 64, MAC_PEER, MAC_HOST)
+    files, other = Pcap(tmp, up), Pcap(tmp, [])
+    daemon, _ = stuck_memif(tmp, [files, other], host="0", options=["--portlist", "1"])
+    wait_for("all is received", lambda: daemon.total("rx_good_packets") == len(up))
+    daemon.do("set host none")
+    equal("the old host port took", daemon.total("host_tx_packets"), 0)
+    daemon.do(f"set host {other.vdev.split(',')[0]}")
+    equal("drops", daemon.drops(), {(2, "rx_host_tx_full"): HOLD})
+    wait_for("the rest is sent", lambda: daemon.total("host_tx_packets") == len(up) - HOLD)
+    daemon.quit()
+    frames_equal("the new host's", other.finish(0), up[HOLD:])
 
 
 def buffers_come_back(tmp):
@@ -177,5 +215,6 @@ def kill_and_restart(tmp):
 
 ROWS = [("limits/pool-exhaustion", pool_exhaustion), ("limits/tiny-pool", tiny_pool_recovers),
         ("limits/full-ring", full_ring_to_a_slow_member), ("limits/buffers", buffers_come_back),
+        ("limits/drain-order", drain_in_order), ("limits/host-stuck", host_that_takes_nothing),
         ("limits/jumbo", jumbo), ("limits/too-big", too_big), ("limits/no-memory", no_room),
         ("limits/no-device", no_device), ("limits/kill", kill_and_restart)]

@@ -153,7 +153,7 @@ def null_member(tmp):
     if min(sent) == 0:
         raise AssertionError(f"members in turns sent {sent}")
     equal("reasons", {name for _, name in daemon.drops()} -
-          {"rx_host_ring_full", "rx_fenced", "tx_ring_full", "tx_port_full"}, set())
+          {"rx_host_ring_full", "rx_fenced", "tx_ring_full"}, set())
     daemon.quit()
 
 
