@@ -217,6 +217,40 @@ member_lines(json_t *list, const struct snap_member *m)
 		line(list, "set link-down port %u", port);
 }
 
+/* ---- the offload engine ---------------------------------------------------- */
+
+static const char *
+text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static void
+engine_lines(json_t *list, struct daemon *d)
+{
+	struct error_text err;
+	json_t *routes, *services, *row;
+	size_t i;
+
+	if (d->toe == NULL)
+		return;
+	routes = show_route(d, NULL, &err);
+	json_array_foreach(routes, i, row)
+	{
+		if (strcmp(text_of(row, "from"), "command") == 0)
+			line(list, "add route %s via %s", text_of(row, "prefix"),
+			                text_of(row, "via"));
+	}
+	json_decref(routes);
+	services = show_listen(d, NULL, &err);
+	json_array_foreach(services, i, row)
+	{
+		line(list, "add service %s port %s", text_of(row, "user"),
+		                strrchr(text_of(row, "local"), ':') + 1);
+	}
+	json_decref(services);
+}
+
 json_t *
 show_config(struct daemon *d, const char *arg, struct error_text *err)
 {
@@ -233,6 +267,7 @@ show_config(struct daemon *d, const char *arg, struct error_text *err)
 	for (uint16_t port = 0; port < RTE_MAX_ETHPORTS; port++)
 		if (snap_member_of(s, port) != NULL)
 			member_lines(list, snap_member_of(s, port));
+	engine_lines(list, d);
 	line(list, s->running ? "start" : "stop");
 	free(s);
 	return list;

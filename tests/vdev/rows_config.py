@@ -11,8 +11,8 @@ import time
 import rows_matrix
 from expect import bucket_of
 from frames import MAC_HOST, MAC_PEER, numbered, read_pcap, write_pcap
-from harness import (TOP, Teampmd, Testpmd, equal, frames_equal, need_root, prefix, same_set,
-                     wait_for)
+from harness import (TOP, WAIT_S, Teampmd, Testpmd, equal, frames_equal, need_root, prefix, same_set,
+                     wait_equal, wait_for)
 from sides import Namespace
 
 CONFIG = TOP / "config"
@@ -215,6 +215,7 @@ def active_backup_arp(tmp):
         own = ours.open("eth2", [mac])
         daemon = Teampmd(tmp, adapt("active-backup-arp.cmd"), netns=ours.name)
         check_said(daemon, "active-backup-arp.cmd")
+        equal("MAC", bytes.fromhex(daemon.show("team")["mac"].replace(":", "")), mac)
 
         def state():
             team = daemon.show("team")
@@ -227,10 +228,82 @@ def active_backup_arp(tmp):
         theirs.run("ip", "link", "set", "p1", "master", "br0")
         wait_for("port 0 is taken back", lambda: state() == (0, [True, True]))
         # Port 0 probes with the team's MAC, and the bridge floods what is broadcast to port 1, too.
-        wait_for("port 1 drops just these", lambda: daemon.drops(
-            but=["rx_place", "rx_fenced"]) == {(1, "rx_own_mac"): len(own.got)})
+        def seen():
+            return daemon.drops(but=["rx_place", "rx_fenced"]), {(1, "rx_own_mac"): len(own.got)}
+
+        wait_equal("what port 1 drops, and what the bridge floods to it", seen)
         equal("destinations", {frame[:6].hex() for frame in own.got}, {"f" * 12})
         equal("types", {frame[12:14].hex() for frame in own.got}, {"0806"})
+        daemon.quit()
+    finally:
+        ours.remove()
+        theirs.remove()
+
+
+def neighbour(tmp, name, prepare=None):
+    """A team by the file `name`, and on its first link a namespace that is 192.0.2.1.
+    @return (daemon, ours, theirs)
+    """
+    ours, theirs = two_links()
+    theirs.run("ip", "link", "set", "p2", "down")
+    theirs.run("ip", "address", "add", "192.0.2.1/24", "dev", "p1")
+    daemon = Teampmd(tmp, adapt(name), netns=ours.name)
+    check_said(daemon, name)
+    if prepare:
+        prepare(ours)
+    wait_for("the first link is up", lambda: daemon.show("team")["members"][0]["distributing"] and
+             not daemon.show("team")["members"][1]["distributing"])
+    return daemon, ours, theirs
+
+
+TALK = """
+import socket, sys, time
+deadline = time.monotonic() + int(sys.argv[2])
+while True:
+    try:
+        s = socket.create_connection(("192.0.2.10", int(sys.argv[1])), timeout=int(sys.argv[2]))
+        break
+    except ConnectionRefusedError:
+        if time.monotonic() > deadline:
+            raise
+        time.sleep(0.1)
+s.sendall(b"teampmd" * 100)
+got = b""
+while len(got) < 700:
+    got += s.recv(700 - len(got))
+print(got.decode())
+"""
+
+
+def echo(tmp):
+    def host(ours):
+        # Else the kernel answers for team0's address on the members' interfaces.
+        for knob in "arp_ignore", "rp_filter":
+            ours.run("sysctl", "-qw", f"net.ipv4.conf.all.{knob}=1")
+        ours.run("ip", "address", "add", "192.0.2.10/24", "dev", "team0")
+        ours.run("ip", "link", "set", "team0", "up")
+
+    daemon, ours, theirs = neighbour(tmp, "echo.cmd", host)
+    try:
+        def talk(port):
+            # Until the engine has made sure of its address the kernel answers, and refuses.
+            return theirs.run("python3", "-c", TALK, str(port), str(WAIT_S))[:700]
+
+        equal("echo", talk(7), "teampmd" * 100)
+        equal("chargen", talk(19).splitlines()[0][:20], " !\"#$%&'()*+,-./0123")
+        theirs.run("ping", "-c", "3", "-w", str(WAIT_S), "192.0.2.10")  # the kernel's
+        daemon.quit()
+    finally:
+        ours.remove()
+        theirs.remove()
+
+
+def http(tmp):
+    daemon, ours, theirs = neighbour(tmp, "http.cmd")
+    try:
+        got = theirs.run("curl", "-sS", "-m", str(WAIT_S), "-o", tmp / "got", "-w",
+                         "%{http_code} %{size_download}", "http://192.0.2.10/bytes/1M")
+        equal("code and size", got, f"200 {1 << 20}")
         daemon.quit()
     finally:
         ours.remove()
@@ -290,7 +363,7 @@ def missing_file(tmp):
 
 EXAMPLES = {"pcap-replay.cmd": pcap_replay, "memif-host.cmd": memif_host,
             "eight-port-100g.cmd": eight_ports, "hash-tap.cmd": hash_tap,
-            "active-backup-arp.cmd": active_backup_arp}
+            "active-backup-arp.cmd": active_backup_arp, "echo.cmd": echo, "http.cmd": http}
 ROWS = [("config/all", all_examples_have_a_row), ("config/wrong/missing", missing_file)]
 ROWS += [(f"config/{name.removesuffix('.cmd')}", fn) for name, fn in EXAMPLES.items()]
 for _name, _lines, _number in WRONG:

@@ -151,8 +151,11 @@ class Namespace:
             self.run("sysctl", "-qw", f"net.ipv6.conf.{group}.disable_ipv6=1")
 
     def run(self, *command):
-        return subprocess.run(["ip", "netns", "exec", self.name, *command], check=True, text=True,
-                              capture_output=True).stdout
+        done = subprocess.run(["ip", "netns", "exec", self.name, *command], check=False, text=True,
+                              capture_output=True)
+        if done.returncode != 0:
+            raise AssertionError(f"{command}: exit code {done.returncode}: {done.stderr}")
+        return done.stdout
 
     def veth(self, here, there, other=None):
         """A cable, without checksums left to be filled in."""

@@ -444,7 +444,9 @@ def test_example_files(tmp):
         text = path.read_text()
         head = text[:text.index("\n\n")]
         assert "#   teampmd " in head and path.name in head, f"{path}: no command line in its head"
-        with Daemon(tmp, "--no-start", "--cmdline-file", str(path), vdevs=vdevs, host="8") as d:
+        addresses = [w for ip in re.findall(r"--ip (\S+)", head) for w in ("--ip", ip)]
+        with Daemon(tmp, "--no-start", *addresses, "--cmdline-file", str(path), vdevs=vdevs,
+                    host="8") as d:
             config = d.ok("show config").splitlines()
             for line in text.splitlines():
                 assert not line or line[0] == "#" or line in config, f"{path}: {line}"
