@@ -183,8 +183,9 @@ class Docs(unittest.TestCase):
                     if "/" in name:
                         self.assertTrue((TOP / name).exists(), f"{cells[0]}: no {name}")
                     else:
-                        self.assertRegex(everything, rf"\b{re.escape(name.rstrip('()'))}\b",
-                                         f"{cells[0]}: nothing is called {name}")
+                        word = rf"\b{re.escape(name.rstrip('()'))}\b"
+                        if not re.search(word, everything):  # the message must not quote the tree
+                            self.fail(f"{cells[0]}: nothing is called {name}")
 
     def test_man_page_of_teamctl_has_the_options(self):
         source = (TOP / "app/teamctl/teamctl.c").read_text()
