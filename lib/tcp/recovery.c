@@ -17,7 +17,8 @@ is_reducing(const struct tp_tcp_conn *c)
 static uint32_t
 flight_size(const struct tp_tcp_conn *c, uint32_t una)
 {
-	return RTE_MIN(c->snd_nxt - una, c->cwnd);
+	return RTE_MIN(c->snd_nxt - una,
+	                c->flags & TP_TCP_F_EXEMPT ? c->cubic.cwnd_prior : c->cwnd);
 }
 
 /* A state that lasts until all that is sent by now is acknowledged. */
@@ -103,7 +104,7 @@ enter_recovery(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tcp_a
 static void
 exempt_ends(struct tp_tcp_conn *c, uint64_t now)
 {
-	reduce(c, RTE_MIN(c->snd_nxt - c->snd_una, c->cubic.cwnd_prior), now);
+	reduce(c, flight_size(c, c->snd_una), now);
 	tcp_prr_begin(c, c->snd_nxt - c->snd_una);
 	undo_arm(c, c->snd_una);
 	episode_begin(c, TP_TCP_CA_RECOVERY);
@@ -149,6 +150,8 @@ tcp_recovery_exempt(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	if (tcp_rec_bytes(head) > c->snd_mss)
 		tcp_txq_split(env, c, head, c->snd_mss);
 	tcp_mark_lost(env, c, head, &ack);
+	if (c->state <= TP_TCP_SYN_RCVD)
+		return;
 	tcp_recovery_lost(env, c, &ack, now);
 	c->cwnd = RTE_MAX(c->cwnd, tcp_in_flight(c) + c->snd_mss);
 }

@@ -430,6 +430,7 @@ static void
 test_path_changed_idle(void **state)
 {
 	struct tcp_fix *f = *state;
+	struct tp_tcp_seg syn_ack;
 
 	send_start(f);
 	tp_tcp_path_changed(&f->env, &f->c, f->now);
@@ -440,6 +441,12 @@ test_path_changed_idle(void **state)
 	tp_tcp_path_changed(&f->env, &f->c, f->now);
 	tcp_collect(f);
 	tcp_expect(f, SEG(.seq = 0, .flags = TP_TCP_SYN));
+	/* That was no recovery: data begins as ever. */
+	syn_ack = tcp_peer_syn(f, TP_TCP_ACK);
+	tcp_in(f, &syn_ack);
+	assert_int_equal(f->c.state, TP_TCP_ESTABLISHED);
+	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
+	assert_false(f->c.flags & TP_TCP_F_EXEMPT);
 }
 
 int
