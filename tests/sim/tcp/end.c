@@ -83,11 +83,14 @@ output(struct end *e)
 		world_fail(e->w, "output without end");
 }
 
+/* The check walks all queues: with thousands of small writes it would be all that we do. */
 static void
 check(struct end *e)
 {
 	const char *what = "nothing";
 
+	if (++e->nb_checks > 500 && e->nb_checks % 8 != 0)
+		return;
 	if (tp_tcp_conn_check(e->c, &what) < 0)
 		world_fail(e->w, "%c.%u: check: %s", 'A' + e->host, e->flow, what);
 }

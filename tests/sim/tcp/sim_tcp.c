@@ -18,9 +18,9 @@
 #include "tcpsim.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#define DEFAULT_SEEDS 150
+#define DEFAULT_SEEDS 60
 #else
-#define DEFAULT_SEEDS 1500
+#define DEFAULT_SEEDS 600
 #endif
 #define LONG_FACTOR 20
 #define MAX_JOBS 16

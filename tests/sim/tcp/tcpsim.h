@@ -185,7 +185,7 @@ struct end {
 	uint8_t reason;
 	uint8_t last_state; /**< before it was CLOSED */
 	uint64_t timer_late;
-	unsigned int nb_spins;
+	unsigned int nb_spins, nb_checks;
 	/* the application */
 	uint64_t write_at, read_at, wake_at; /**< wake: connect, abort, close */
 	bool asleep, slept;
