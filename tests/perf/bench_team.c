@@ -808,6 +808,7 @@ main(int argc, char **argv)
 	rc = bench_init(&b, "team", argc, argv, eal_args);
 	if (rc != 0)
 		return bench_exit_code(rc);
+	tp_clock_init(); /* a simulated daemon leaves that to us */
 	rc = scene_init(&s);
 	for (size_t i = 0; i < RTE_DIM(cases); i++) {
 		if (!bench_wants(&b, cases[i].name))
