@@ -247,7 +247,9 @@ listener(struct end *e, struct tp_tcp_seg *seg)
 		return;
 	}
 	e->c = NULL;
-	segment_out(e, tp_tcp_refuse(env(e), &e->key, seg));
+	/* A cookie holds the first numbers only: what overtakes them has to come again. */
+	if (!cookies)
+		segment_out(e, tp_tcp_refuse(env(e), &e->key, seg));
 	rte_pktmbuf_free(seg->data);
 }
 
