@@ -314,7 +314,7 @@ const struct cmd cmd_team[] = {
 	                run_number },
 	{ "set team primary <PORT|none>", "Prefer a member as primary", run_primary },
 	{ "set team primary_reselect always|better|failure",
-	                "When another member takes over as primary: at once, only if its prio or "
+	                "When another member takes over as primary: at once, only if its "
 	                "speed is higher, or only when the present one fails",
 	                run_reselect },
 	{ "set team fail_over_mac none|active|follow",
