@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "capture.h"
@@ -254,6 +255,22 @@ static TP_CTRL_THREAD_FN(front_main, arg)
 
 /* ---- start and stop ------------------------------------------------------ */
 
+/* A directory opens like a file, and reads as nothing. */
+static int
+open_commands(const char *path, struct error_text *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		return fd;
+	rc = fd < 0 ? -errno : -EISDIR;
+	if (fd >= 0)
+		close(fd);
+	snprintf(err->text, sizeof(err->text), "--cmdline-file %.150s: %s", path, strerror(-rc));
+	return rc;
+}
+
 static int
 open_sources(struct front *front, struct error_text *err)
 {
@@ -267,12 +284,9 @@ open_sources(struct front *front, struct error_text *err)
 	}
 	front->prompt_due = opt->interactive;
 	if (opt->cmdline_file[0] != '\0') {
-		fd = open(opt->cmdline_file, O_RDONLY | O_CLOEXEC);
-		if (fd < 0) {
-			snprintf(err->text, sizeof(err->text), "--cmdline-file %.150s: %s",
-			                opt->cmdline_file, strerror(errno));
-			return -errno;
-		}
+		fd = open_commands(opt->cmdline_file, err);
+		if (fd < 0)
+			return fd;
 		if (add_session(front, SESSION_FILE, fd, opt->cmdline_file) == 0)
 			return 0;
 		close(fd);

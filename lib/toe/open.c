@@ -77,16 +77,19 @@ passive(struct tp_toe_shard *s, const struct listener *l, const struct tp_tcp_ke
 	conn_dirty(s, c);
 }
 
-/* @return false: no cookie of ours */
+/* While cookies are out, what brings none may be data that overtook its ACK: no RST for that.
+ * @return false: no cookies are out
+ */
 static bool
 cookie(struct tp_toe_shard *s, const struct listener *l, const struct tp_tcp_key *key,
                 struct tp_tcp_seg *ack)
 {
 	struct tp_tcp_conn probe = { .state = TP_TCP_CLOSED }, *c;
 
-	if (s->now > atomic_load_explicit(&s->toe->cookie_until, memory_order_relaxed) ||
-	                tp_tcp_cookie_open(&s->env, &probe, key, ack, s->now) != 0)
+	if (s->now > atomic_load_explicit(&s->toe->cookie_until, memory_order_relaxed))
 		return false;
+	if (tp_tcp_cookie_open(&s->env, &probe, key, ack, s->now) != 0)
+		return true;
 	tp_tcp_fini(&s->env, &probe);
 	c = conn_new(s, key, l->user, l->arg);
 	if (c == NULL)
