@@ -179,7 +179,7 @@ json_t *
 show_conn(struct daemon *d, const char *arg, struct error_text *err)
 {
 	struct tp_toe_conn_info *info;
-	json_t *list = json_array();
+	json_t *list;
 	struct filter filter;
 	uint32_t nb, total;
 
@@ -190,6 +190,7 @@ show_conn(struct daemon *d, const char *arg, struct error_text *err)
 	info = calloc(MAX_CONNS, sizeof(*info));
 	if (info == NULL)
 		return show_no_memory(err);
+	list = json_array();
 	nb = tp_toe_snapshot(d->toe, passes, &filter, info, MAX_CONNS, &total);
 	for (uint32_t i = 0; i < nb; i++)
 		json_array_append_new(list, conn_json(d, &info[i]));
@@ -211,13 +212,15 @@ json_t *
 show_conn_summary(struct daemon *d, const char *arg, struct error_text *err)
 {
 	static _Atomic uint32_t count[TP_TCP_NB_STATES];
-	json_t *states = json_object(), *members = json_array();
+	json_t *states, *members;
 	struct tp_toe_conn_info none;
 	uint32_t total;
 
 	(void)arg;
 	if (d->toe == NULL)
 		return no_engine(err);
+	states = json_object();
+	members = json_array();
 	/* show_lock() makes this the only one to count. */
 	for (unsigned int i = 0; i < TP_TCP_NB_STATES; i++)
 		atomic_store(&count[i], 0);
@@ -242,13 +245,14 @@ show_listen(struct daemon *d, const char *arg, struct error_text *err)
 {
 	static const uint8_t any[16];
 	struct tp_toe_listener_info info[64];
-	json_t *list = json_array();
+	json_t *list;
 	char addr[ADDR_LEN];
 	uint32_t nb;
 
 	(void)arg;
 	if (d->toe == NULL)
 		return no_engine(err);
+	list = json_array();
 	nb = RTE_MIN(tp_toe_listeners(d->toe, info, RTE_DIM(info)), RTE_DIM(info));
 	for (uint32_t i = 0; i < nb; i++) {
 		end_text(info[i].addr, info[i].port, addr, sizeof(addr));
@@ -267,11 +271,12 @@ json_t *
 show_tcp(struct daemon *d, const char *arg, struct error_text *err)
 {
 	uint64_t counters[TP_TOE_NB_COUNTERS], mib[TP_TCP_NB_MIB];
-	json_t *out = json_object();
+	json_t *out;
 
 	(void)arg;
 	if (d->toe == NULL)
 		return no_engine(err);
+	out = json_object();
 	tp_toe_counters(d->toe, counters, mib);
 	for (unsigned int i = 0; i < TP_TOE_NB_COUNTERS; i++)
 		json_object_set_new(out, tp_toe_counter_name(i), json_integer(counters[i]));
@@ -336,12 +341,13 @@ json_t *
 show_neigh(struct daemon *d, const char *arg, struct error_text *err)
 {
 	struct inet_copy *copy = inet_take(d, err);
-	json_t *list = json_array();
+	json_t *list;
 	char addr[INET6_ADDRSTRLEN];
 
 	(void)arg;
 	if (copy == NULL)
 		return NULL;
+	list = json_array();
 	for (uint32_t i = 0; i < copy->nb_neighs; i++) {
 		const struct tp_inet_neigh_info *n = &copy->neigh[i];
 
@@ -361,12 +367,13 @@ show_route(struct daemon *d, const char *arg, struct error_text *err)
 {
 	static const uint8_t none[16];
 	struct inet_copy *copy = inet_take(d, err);
-	json_t *list = json_array();
+	json_t *list;
 	char prefix[INET6_ADDRSTRLEN], gateway[INET6_ADDRSTRLEN], text[ADDR_LEN];
 
 	(void)arg;
 	if (copy == NULL)
 		return NULL;
+	list = json_array();
 	for (uint32_t i = 0; i < copy->nb_routes; i++) {
 		const struct tp_inet_route_info *r = &copy->route[i];
 
@@ -391,12 +398,14 @@ json_t *
 show_addr(struct daemon *d, const char *arg, struct error_text *err)
 {
 	struct inet_copy *copy = inet_take(d, err);
-	json_t *list = json_array(), *mib = json_object();
+	json_t *list, *mib;
 	char addr[INET6_ADDRSTRLEN], text[ADDR_LEN];
 
 	(void)arg;
 	if (copy == NULL)
 		return NULL;
+	list = json_array();
+	mib = json_object();
 	for (uint32_t i = 0; i < copy->nb_addrs; i++) {
 		const struct tp_inet_addr_info *a = &copy->addr[i];
 

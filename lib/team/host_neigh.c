@@ -8,6 +8,8 @@
  * are single words, so that a lost race costs one retry of the neighbour and nothing else.
  */
 
+#include <string.h>
+
 #include <rte_arp.h>
 #include <rte_jhash.h>
 
@@ -39,6 +41,7 @@ static uint32_t
 neigh_tag(const struct rte_mbuf *m, const struct tp_pkt_info *info, bool reply)
 {
 	uint8_t buf[sizeof(struct rte_ipv6_hdr)];
+	uint32_t addr[4];
 	const struct rte_arp_hdr *arp;
 	const struct rte_ipv6_hdr *ip6;
 	const uint8_t *type;
@@ -60,7 +63,8 @@ neigh_tag(const struct rte_mbuf *m, const struct tp_pkt_info *info, bool reply)
 	ip6 = rte_pktmbuf_read(m, info->l3_off, sizeof(*ip6), buf);
 	if (ip6 == NULL)
 		return 0;
-	return rte_jhash(reply ? ip6->dst_addr : ip6->src_addr, 16, info->vlan_tci & 0xfff) | 1;
+	memcpy(addr, reply ? ip6->dst_addr : ip6->src_addr, sizeof(addr));
+	return rte_jhash_32b(addr, RTE_DIM(addr), info->vlan_tci & 0xfff) | 1;
 }
 
 void

@@ -25,10 +25,12 @@ static void
 start_eal(void)
 {
 	char prefix[32];
-	char *argv[] = { strdup("packetdrill"), strdup("--no-huge"), strdup("--no-shconf"),
-		strdup("--no-pci"), strdup("--no-telemetry"), strdup("-m"), strdup("128"),
-		strdup("--log-level=lib.eal:4"), strdup("--file-prefix"), prefix,
-		strdup("--lcores"), strdup("0@0") };
+	char *argv[] = { (char *)(uintptr_t) "packetdrill", (char *)(uintptr_t) "--no-huge",
+		(char *)(uintptr_t) "--no-shconf", (char *)(uintptr_t) "--no-pci",
+		(char *)(uintptr_t) "--no-telemetry", (char *)(uintptr_t) "-m",
+		(char *)(uintptr_t) "128", (char *)(uintptr_t) "--log-level=lib.eal:4",
+		(char *)(uintptr_t) "--file-prefix", prefix, (char *)(uintptr_t) "--lcores",
+		(char *)(uintptr_t) "0@0" };
 
 	if (pool != NULL)
 		return;

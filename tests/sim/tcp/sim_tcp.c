@@ -105,9 +105,11 @@ parse(int argc, char **argv, struct args *a)
 static int
 start(void)
 {
-	char *argv[] = { strdup("sim_tcp"), strdup("--no-huge"), strdup("--no-shconf"),
-		strdup("--no-pci"), strdup("--no-telemetry"), strdup("-m"), strdup("256"),
-		strdup("--log-level=lib.eal:4"), strdup("--lcores"), strdup("0@0") };
+	char *argv[] = { (char *)(uintptr_t) "sim_tcp", (char *)(uintptr_t) "--no-huge",
+		(char *)(uintptr_t) "--no-shconf", (char *)(uintptr_t) "--no-pci",
+		(char *)(uintptr_t) "--no-telemetry", (char *)(uintptr_t) "-m",
+		(char *)(uintptr_t) "256", (char *)(uintptr_t) "--log-level=lib.eal:4",
+		(char *)(uintptr_t) "--lcores", (char *)(uintptr_t) "0@0" };
 
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0)
 		return -1;

@@ -447,9 +447,10 @@ control_step(struct side *s)
 static bool
 side_step(struct side *s)
 {
-	bool any = deliver_due(s) | control_step(s);
+	bool any = deliver_due(s);
 	uint8_t first = rng_below(s->nb_shards);
 
+	any = control_step(s) || any;
 	for (uint8_t k = 0; k < s->nb_shards; k++) {
 		struct shard *sh = &s->shard[(first + k) % s->nb_shards];
 		uint32_t n = rng_below(4) != 0 ? sh->nb_in : rng_below(sh->nb_in + 1);
@@ -545,7 +546,9 @@ run_until_quiet(void)
 	uint64_t end = now_ns + HORIZON_NS;
 
 	while (now_ns < end && failed == NULL) {
-		bool any = side_step(&side[0]) | side_step(&side[1]);
+		bool any = side_step(&side[0]);
+
+		any = side_step(&side[1]) || any;
 
 		if (!any && nb_done == nb_flows && conns_left() == 0)
 			break;
