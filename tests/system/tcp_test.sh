@@ -8,7 +8,7 @@
 scripts=$here/../../scripts
 
 # The sequence of /bytes/N: digest, and the CRC32C of a file.
-sequence() { (cd "$scripts" && /usr/bin/python3 -c "
+sequence_digest() { (cd "$scripts" && /usr/bin/python3 -c "
 import quickstart_serve as q
 print(q.digest_of_sequence($1))"); }
 crc32c() { /usr/bin/python3 -c "
@@ -32,7 +32,7 @@ download() { # ADDRESS BYTES [CURL-OPTION...]
     local address=$1 bytes=$2 got
     shift 2
     got=$(p curl -sSfg --max-time 40 "$@" "$(url "$address" 80)/bytes/$bytes" | sha256sum | cut -d' ' -f1)
-    [ "$got" = "$(sequence "$bytes")" ] || fail "what $address sent is not the sequence"
+    [ "$got" = "$(sequence_digest "$bytes")" ] || fail "what $address sent is not the sequence"
 }
 
 upload() { # ADDRESS FILE
@@ -55,7 +55,7 @@ clean_end() {
     team_stop
 }
 
-serves() { # MODE
+serves_http() { # MODE
     make_hosts 2
     if [ "$1" = active-backup ]; then peer_bridge; else peer_multipath; fi
     toe_start "$1"
@@ -75,7 +75,7 @@ serves() { # MODE
 }
 
 # The team is all there is: it answers ARP, ND and pings itself, and refuses what nobody serves.
-alone() {
+no_host() {
     make_hosts 2
     peer_bridge
     launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
@@ -95,7 +95,7 @@ alone() {
 }
 
 # Each of the peer's options off, both of its algorithms, small buffers.
-options() {
+peer_options() {
     local setting
     make_hosts 2
     peer_bridge
@@ -116,7 +116,7 @@ options() {
 }
 
 # Many short connections, and wrk without an error.
-many() {
+many_conns() {
     local out
     make_hosts 2
     peer_multipath
@@ -136,7 +136,7 @@ many() {
 }
 
 # The engine as client of the kernel.
-client() {
+as_client() {
     make_hosts 2
     peer_bridge
     toe_start active-backup
@@ -163,7 +163,7 @@ Server(('$P4', 7777), Echo).serve_forever()"
 client_ended() { [ "$(get client .open)" -eq 0 ]; }
 
 # A link is cut in mid-transfer: the connection stays with its lcore, sends by another port.
-cut() { # MODE
+link_lost() { # MODE
     make_hosts 2
     if [ "$1" = active-backup ]; then peer_bridge; else peer_multipath; fi
     toe_start "$1"
@@ -176,7 +176,7 @@ cut() { # MODE
     sleep 0.8
     link_cut 1
     wait "$curl" || fail "curl ended with $?"
-    [ "$(digest "$tmp/got")" = "$(sequence 100000000)" ] || fail "what came is not the sequence"
+    [ "$(digest "$tmp/got")" = "$(sequence_digest 100000000)" ] || fail "what came is not the sequence"
     note "$(get_tcp RetransSegs) segments sent again"
     expect "resets" "$(get_tcp OutRsts)" -eq 0
     wait_for 5 no_conns
@@ -184,7 +184,7 @@ cut() { # MODE
 }
 
 # What leaves is TCP as tshark knows it.
-expert() {
+tshark_expert() {
     make_hosts 2
     peer_bridge
     toe_start active-backup
@@ -207,13 +207,13 @@ expert() {
     clean_end
 }
 
-testcase "serves, active-backup" serves active-backup
-testcase "serves, hash" serves hash
-testcase "without a host" alone
-testcase "the peer's options" options
-testcase "many connections" many
-testcase "as a client" client
-testcase "a link is cut, active-backup" cut active-backup
-testcase "a link is cut, hash" cut hash
-testcase "tshark's expert" expert
+testcase "serves, active-backup" serves_http active-backup
+testcase "serves, hash" serves_http hash
+testcase "without a host" no_host
+testcase "the peer's options" peer_options
+testcase "many connections" many_conns
+testcase "as a client" as_client
+testcase "a link is cut, active-backup" link_lost active-backup
+testcase "a link is cut, hash" link_lost hash
+testcase "tshark's expert" tshark_expert
 finish
