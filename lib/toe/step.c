@@ -160,6 +160,30 @@ dirty_take(struct tp_toe_shard *s)
 	return slot;
 }
 
+/* Both sides have closed: for its user it is over, whose id names nothing any more; the rest is
+ * between TIME_WAIT and the network.
+ */
+static void
+leave(struct tp_toe_shard *s, struct tp_tcp_conn *c)
+{
+	struct handle *h = conn_handle(s, c);
+	const struct tp_toe_user *user = user_get(s->toe, h->user);
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	struct tp_toe_call call = {
+		.shard = s,
+		.id = handle_id(s->toe, c->owner_word),
+		.arg = *conn_arg(c),
+		.now = s->now,
+	};
+
+	h->user = s->toe->nobody;
+	atomic_store(&h->word, word_make(WORD_GENERATION(word) + 1, WORD_EPOCH(word), HANDLE_OWN,
+	                                       s->member));
+	posts_void(s->toe, h);
+	if (user->on_close != NULL)
+		user->on_close(&call, TP_TCP_R_DONE);
+}
+
 /* What happened to it is told, and what follows from that is sent. */
 static void
 settle(struct tp_toe_shard *s, uint32_t slot)
@@ -177,6 +201,8 @@ settle(struct tp_toe_shard *s, uint32_t slot)
 	}
 	all = transmit_conn(s, c);
 	tp_wheel_arm(s->wheel, slot, tp_tcp_next(c));
+	if (c->state == TP_TCP_TIME_WAIT && conn_handle(s, c)->user != s->toe->nobody)
+		leave(s, c);
 	if (!all || c->events != 0)
 		conn_dirty(s, c);
 }

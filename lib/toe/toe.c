@@ -59,6 +59,8 @@ secrets(struct tp_tcp_secret *secret)
 		word[i] = rte_rand();
 }
 
+static const struct tp_toe_user nobody = { .name = "-" };
+
 /* Simulations have several in one process. */
 static void
 make_pools(struct tp_toe *toe, uint32_t nb_recs)
@@ -100,6 +102,7 @@ tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_r
 	toe->port_low = PORT_LOW;
 	toe->port_high = PORT_HIGH;
 	toe->nb_handles = conf->max_conns + SPARE_HANDLES;
+	toe->nobody = user_index(toe, &nobody);
 	secrets(&toe->secret);
 	nb_recs = RTE_MIN(RTE_MAX(nb_recs, MIN_RECS), MAX_RECS);
 	make_pools(toe, nb_recs - 1);

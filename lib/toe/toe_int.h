@@ -117,6 +117,7 @@ struct tp_toe {
 	_Atomic(struct listeners *) listeners;
 
 	_Atomic(const struct tp_toe_user *) users[MAX_USERS];
+	uint8_t nobody; /* user of connections in TIME_WAIT */
 	_Atomic uint16_t port_low, port_high;
 	_Atomic uint32_t port_tries;
 	_Atomic(struct tp_toe_shard *) shard[TP_MAX_MEMBERS];

@@ -164,7 +164,8 @@ struct tp_toe_user {
 	void (*on_writable)(struct tp_toe_call *call);
 	/** The peer sends no more. NULL: it is closed then. */
 	void (*on_eof)(struct tp_toe_call *call);
-	/** The connection is gone, and its id with it; also called if it never was established. */
+	/** The connection is over, and its id names nothing any more; also called if it never was
+	 * established. TIME_WAIT goes on without its user. */
 	void (*on_close)(struct tp_toe_call *call, enum tp_tcp_reason reason);
 	/** It was moved here from another member. */
 	void (*on_moved)(struct tp_toe_call *call, uint8_t from);

@@ -3,6 +3,7 @@
 # Copyright (c) 2026 teampmd authors
 #
 # Members come, go and are pulled out under load; the host port goes and comes back.
+# alone
 . "$(dirname "$0")/lib.sh"
 
 port_of() { get 'port summary' ".[] | select(.name == \"$1\") | .port"; } # NAME

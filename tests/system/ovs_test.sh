@@ -4,6 +4,7 @@
 #
 # Open vSwitch on the other side, with a datapath of its own where the kernel has none: an
 # active-backup team on two independent ports of it.
+# alone
 . "$(dirname "$0")/lib.sh"
 
 vs() { timeout -k 1 10 ip netns exec "$P" "$1" --db="unix:$tmp/db.sock" "${@:2}"; }
