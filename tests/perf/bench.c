@@ -224,7 +224,9 @@ bench_skip(struct bench *b, const char *case_name, const char *why)
 int
 bench_fini(struct bench *b)
 {
-	rte_eal_cleanup();
+	/* No rte_eal_cleanup(): net_bonding's link monitor may run on EAL's interrupt thread while it
+	 * unmaps what that uses. Nothing outlives the process (--no-shconf).
+	 */
 	fclose(json_out);
 	json_out = NULL;
 	if (b->filter != NULL && b->nb_matched == 0) {
