@@ -379,6 +379,11 @@ toeplitz_lanes(const struct tp_flow *flow, const struct shape shape, const struc
 			continue;
 		}
 		p[nb] = tuple_of(shape, b, i, room[nb]);
+		/* 16 bytes are read, and behind tags they may go beyond a short frame. */
+		if (!shape.v6 && b->tag[i] != 0 && p[nb] != room[nb]) {
+			memcpy(room[nb], p[nb], tuple_len(shape));
+			p[nb] = room[nb];
+		}
 		index[nb++] = (uint8_t)i;
 	}
 	if (nb > 0)
