@@ -263,6 +263,9 @@ run_measured(const struct args *a)
 	if (start() < 0)
 		return 1;
 	failed = measured_run(a->name, a->trace, a->pcap, &nb_run);
+	for (unsigned int h = 0; h < 2; h++)
+		for (unsigned int p = 0; p < NB_POOLS; p++)
+			rte_mempool_free(pools[h][p]);
 	if (failed < 0) {
 		fprintf(stderr, "sim_tcp: no scenario %s\n", a->name);
 		return 2;
