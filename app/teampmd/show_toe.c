@@ -400,6 +400,7 @@ show_addr(struct daemon *d, const char *arg, struct error_text *err)
 	struct inet_copy *copy = inet_take(d, err);
 	json_t *list, *mib;
 	char addr[INET6_ADDRSTRLEN], text[ADDR_LEN];
+	uint64_t members[TP_INET_NB_MIB];
 
 	(void)arg;
 	if (copy == NULL)
@@ -416,8 +417,10 @@ show_addr(struct daemon *d, const char *arg, struct error_text *err)
 		                                      tp_inet_addr_state_name(a->state),
 		                                      "conflicts", (json_int_t)a->nb_conflicts));
 	}
+	tp_toe_inet_mib(d->toe, members);
 	for (unsigned int i = 0; i < TP_INET_NB_MIB; i++)
-		json_object_set_new(mib, tp_inet_mib_name(i), json_integer(copy->mib[i]));
+		json_object_set_new(
+		                mib, tp_inet_mib_name(i), json_integer(copy->mib[i] + members[i]));
 	inet_drop(copy);
 	return json_pack("{s:o s:o}", "addresses", list, "counters", mib);
 }

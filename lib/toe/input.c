@@ -21,6 +21,7 @@ enum what {
 	SEGMENT,
 	FRAGMENT,
 	ICMP,
+	UNWANTED, /* for our address, no TCP, and nobody else is there */
 };
 
 struct burst {
@@ -63,6 +64,17 @@ is_icmp(const struct tp_pkt_info *info)
 	return info->l4_proto == (info->l3 == TP_L3_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
+static bool
+is_unwanted(const struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	const struct tp_toe_conf *conf = &s->toe->conf;
+	uint8_t src[TP_INET_LEN], dst[TP_INET_LEN];
+
+	return conf->answer && !conf->has_host &&
+	       (info->flags & (TP_PKT_F_NEIGH | TP_PKT_F_GROUP)) == 0 &&
+	       tp_inet_ends(m, info, src, dst) && tp_inet_is_local(s->toe->inet, dst);
+}
+
 static enum what
 classify(const struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 struct tp_tcp_key *key)
@@ -81,6 +93,8 @@ classify(const struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp
 	if (is_icmp(info) && tp_inet_ends(m, info, key->raddr, key->laddr) &&
 	                tp_inet_is_local(s->toe->inet, key->laddr))
 		return ICMP;
+	if (is_unwanted(s, m, info))
+		return UNWANTED;
 	return NOT_OURS;
 }
 
@@ -244,6 +258,35 @@ fragment_here(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_in
 	}
 }
 
+/* RFC 1122 3.2.2.1, 4.1.3.1; RFC 4443 3.1, 3.4. What is damaged has no sender to be told. */
+static struct rte_mbuf *
+answer_unwanted(struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	switch (info->l4_proto) {
+	case IPPROTO_UDP:
+		if ((info->flags & (TP_PKT_F_L4 | TP_PKT_F_BAD)) != TP_PKT_F_L4 ||
+		                !tp_pkt_cksum_ok(m, info))
+			return NULL;
+		return tp_inet_unreach(s->inet, m, info, TP_INET_E_PORT, s->now);
+	case IPPROTO_TCP:
+	case IPPROTO_NONE:
+		return NULL;
+	default:
+		return tp_inet_unreach(s->inet, m, info, TP_INET_E_PROTO, s->now);
+	}
+}
+
+static void
+input_unwanted(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	struct rte_mbuf *answer = answer_unwanted(s, m, info);
+
+	s->ctr[TP_TOE_C_RX_UNREACH]++;
+	rte_pktmbuf_free(m);
+	if (answer != NULL)
+		transmit_frame(s, answer);
+}
+
 /* Stage 1: what is each, and where in the table would it be. @return is anything ours? */
 static bool
 look(struct tp_toe_shard *s, struct rte_mbuf *const *pkts, const struct tp_pkt_info *info,
@@ -279,6 +322,9 @@ deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *in
 		return true;
 	case ICMP:
 		return input_icmp(s, m, info);
+	case UNWANTED:
+		input_unwanted(s, m, info);
+		return true;
 	case NOT_OURS:
 		break;
 	}

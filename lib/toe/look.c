@@ -158,6 +158,19 @@ tp_toe_counters(const struct tp_toe *toe, uint64_t counters[TP_TOE_NB_COUNTERS],
 	}
 }
 
+void
+tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB])
+{
+	memset(mib, 0, TP_INET_NB_MIB * sizeof(mib[0]));
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		const struct tp_toe_shard *s =
+		                atomic_load_explicit(&toe->shard[i], memory_order_acquire);
+
+		for (unsigned int k = 0; s != NULL && k < TP_INET_NB_MIB; k++)
+			mib[k] += tp_inet_worker_mib(s->inet)[k];
+	}
+}
+
 uint32_t
 tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member)
 {

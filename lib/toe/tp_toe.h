@@ -44,6 +44,7 @@ typedef uint64_t tp_toe_id;
 	X(RX_BAD, "toe_rx_bad", "dropped: bad TCP header or checksum")                             \
 	X(RX_REFUSED, "toe_rx_refused", "answered with RST: nobody listens")                       \
 	X(RX_REFUSE_LIMIT, "toe_rx_refuse_limit", "not answered with RST: rate limited")           \
+	X(RX_UNREACH, "toe_rx_unreach", "dropped: other protocol than TCP, and there is no host")  \
 	X(RX_BACKLOG, "toe_rx_backlog", "SYNs dropped: backlog full and cookies off")              \
 	X(RX_NO_CONN, "toe_rx_no_conn", "SYNs dropped: no free connection, handle or table slot")  \
 	X(RX_RACE, "toe_rx_race", "same SYN on two members at once: left to the other")            \
@@ -90,7 +91,8 @@ struct tp_toe_conf {
 	uint32_t refuse_rate;   /**< RSTs a second and shard, default 1000 */
 	bool syn_cookies;       /**< when a backlog is full; default on */
 	bool has_host;          /**< what nobody wants goes to the host, not refused */
-	bool answer;            /**< answer echo requests: --neigh toe */
+	bool answer;            /**< answer echo requests, and without a host packets that nobody
+				 * wants by ICMP errors: --neigh toe */
 	uint64_t held_max;      /**< bytes a shard's connections may keep; 0: no limit */
 	struct tp_tcp_conf tcp;
 };
@@ -268,6 +270,8 @@ uint32_t tp_toe_listeners(struct tp_toe *toe, struct tp_toe_listener_info *info,
 /** Sums over all shards. Any thread; single values do not tear. */
 void tp_toe_counters(const struct tp_toe *toe, uint64_t counters[TP_TOE_NB_COUNTERS],
                 uint64_t mib[TP_TCP_NB_MIB]);
+/** Sums of the shards' tp_inet_worker_mib(). Any thread; single values do not tear. */
+void tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB]);
 /** Connections of one shard now. */
 uint32_t tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member);
 
