@@ -96,6 +96,8 @@ struct options {
  * stderr (what, where, what would be right).
  */
 int args_parse(int argc, char **argv, struct options *opt);
+/** @param addr out: IPv4-mapped or IPv6 */
+void ip_address(const struct ip_prefix *ip, uint8_t addr[TP_INET_LEN]);
 /** EAL's arguments with defaults put in front: lcores over the CPUs that we may use, --no-huge
  * where there are no free huge pages. @param out [max] @return their number, or -errno
  */
@@ -226,6 +228,8 @@ int toe_join(struct daemon *d, struct worker *w, struct error_text *err);
 void toe_leave(struct worker *w);
 /** Neighbours and routes: one turn. Control. @return work done */
 unsigned int toe_control_step(struct control *c, uint64_t now);
+/** After a failover: report the groups of the own addresses again. */
+void toe_report(struct control *c, uint64_t now);
 /** A neighbour frame that this member received. Control. @param m borrowed */
 void toe_heard(struct control *c, uint8_t member, const struct rte_mbuf *m, uint64_t now);
 /** The distribution changed: by whose port a member's connections send, and where new ones go.
@@ -298,6 +302,7 @@ struct control {
 	uint8_t primary;              /**< member whose role register says primary, or NONE */
 	bool host_halted;             /**< the host port is being changed: no role is given */
 	struct tp_announce *announce; /**< addresses and groups that the host uses */
+	uint32_t announced_version;   /**< of the own addresses in there, as tp_inet_version() */
 	uint64_t bucket_last[TP_MAX_BUCKETS];  /**< mode load: counters at the last look */
 	uint64_t bucket_delta[TP_MAX_BUCKETS]; /**< and what came since */
 	struct tp_counters ctr;

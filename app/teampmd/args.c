@@ -215,6 +215,40 @@ parse_mac(const char *text, struct options *opt)
 	return 0;
 }
 
+void
+ip_address(const struct ip_prefix *ip, uint8_t addr[TP_INET_LEN])
+{
+	rte_be32_t v4;
+
+	if (ip->family == 6) {
+		memcpy(addr, ip->addr, TP_INET_LEN);
+		return;
+	}
+	memcpy(&v4, ip->addr, sizeof(v4));
+	tp_inet_map_v4(addr, v4);
+}
+
+/* @return what is wrong with it, or NULL */
+static const char *
+ip_fault(const struct ip_prefix *ip, const struct options *opt)
+{
+	uint8_t addr[TP_INET_LEN], other[TP_INET_LEN];
+
+	ip_address(ip, addr);
+	if (!tp_inet_is_unicast(addr) || (ip->family == 6 && tp_inet_is_v4(addr)))
+		return "not an address that a host can have (unicast, no loopback)";
+	if (ip->len == 0)
+		return "prefix length 0 would put every address on this link; right is the "
+		       "subnet's, 1 to 32 or 128 (for a default route: `add route 0.0.0.0/0 via "
+		       "GATEWAY`)";
+	for (uint8_t i = 0; i < opt->nb_ips; i++) {
+		ip_address(&opt->ip[i], other);
+		if (memcmp(addr, other, TP_INET_LEN) == 0)
+			return "given twice";
+	}
+	return NULL;
+}
+
 static int
 parse_ip(const char *text, struct options *opt)
 {
@@ -222,6 +256,7 @@ parse_ip(const char *text, struct options *opt)
 	                "not an address with prefix length like 192.0.2.1/24 or 2001:db8::1/64";
 	struct ip_prefix *ip = &opt->ip[opt->nb_ips];
 	char buf[INET6_ADDRSTRLEN + 4], *slash, *end;
+	const char *fault;
 	unsigned long len;
 
 	if (opt->nb_ips == APP_MAX_IPS)
@@ -243,6 +278,9 @@ parse_ip(const char *text, struct options *opt)
 	if (*end != '\0' || len > (ip->family == 4 ? 32 : 128))
 		return bad("ip", text, right);
 	ip->len = len;
+	fault = ip_fault(ip, opt);
+	if (fault != NULL)
+		return bad("ip", text, fault);
 	opt->nb_ips++;
 	return 0;
 }

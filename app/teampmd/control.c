@@ -149,8 +149,6 @@ control_init(struct daemon *d, struct error_text *err)
 		snprintf(err->text, sizeof(err->text), "control: %s", rte_strerror(rte_errno));
 		return -rte_errno;
 	}
-	for (uint8_t i = 0; i < d->opt.nb_ips; i++)
-		tp_announce_add_own(c->announce, 0, d->opt.ip[i].family, d->opt.ip[i].addr);
 	if (d->opt.has_mac)
 		c->mac = d->opt.mac;
 	c->mtu = RTE_ETHER_MTU;

@@ -231,8 +231,10 @@ act_all(struct control *c, const struct tp_team_actions *act, uint64_t now)
 		act_carrier(c, act->carrier, now);
 	if (act->what & TP_TEAM_ACT_ANNOUNCE)
 		act_announce(c, act->announce, false, now);
-	if (act->what & TP_TEAM_ACT_IGMP)
+	if (act->what & TP_TEAM_ACT_IGMP) {
 		act_announce(c, act->announce, true, now);
+		toe_report(c, now);
+	}
 	if (act->what & TP_TEAM_ACT_REBALANCE)
 		act_rebalance(c, now);
 }

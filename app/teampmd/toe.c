@@ -35,19 +35,6 @@ member_of(void *arg, uint32_t hash)
 	return atomic_load_explicit(&d->toe_map[hash >> 24], memory_order_relaxed);
 }
 
-static void
-address_of(const struct ip_prefix *ip, uint8_t addr[TP_INET_LEN])
-{
-	rte_be32_t v4;
-
-	if (ip->family == 6) {
-		memcpy(addr, ip->addr, TP_INET_LEN);
-		return;
-	}
-	memcpy(&v4, ip->addr, sizeof(v4));
-	tp_inet_map_v4(addr, v4);
-}
-
 static int
 make_inet(struct daemon *d, struct error_text *err)
 {
@@ -72,7 +59,7 @@ make_inet(struct daemon *d, struct error_text *err)
 		uint8_t addr[TP_INET_LEN];
 		int rc;
 
-		address_of(&d->opt.ip[i], addr);
+		ip_address(&d->opt.ip[i], addr);
 		rc = tp_inet_addr_add(d->inet, addr, d->opt.ip[i].len, now);
 		if (rc != 0)
 			return op_fail(err, rc, "--ip");
@@ -258,6 +245,37 @@ send_frame(struct control *c, const struct tp_inet_frame *frame)
 	control_send(c, member, frame->m);
 }
 
+/* After a failover only what is ours is announced: an address that is still being claimed may be
+ * another's, and its neighbours would believe us. The link-local one is known to nobody by heart.
+ */
+static void
+announce_own(struct control *c)
+{
+	struct tp_inet_addr_info addr[TP_INET_MAX_ADDRS];
+	uint32_t nb = tp_inet_addrs(c->daemon->inet, addr, RTE_DIM(addr));
+
+	for (uint32_t i = 0; i < nb; i++) {
+		bool v4 = tp_inet_is_v4(addr[i].addr);
+		const uint8_t *bytes = v4 ? addr[i].addr + 12 : addr[i].addr;
+		uint8_t family = v4 ? 4 : 6;
+
+		if (addr[i].link_local)
+			continue;
+		if (addr[i].state == TP_INET_PREFERRED)
+			tp_announce_add_own(c->announce, 0, family, bytes);
+		else
+			tp_announce_del_own(c->announce, 0, family, bytes);
+	}
+	c->announced_version = tp_inet_version(c->daemon->inet);
+}
+
+void
+toe_report(struct control *c, uint64_t now)
+{
+	if (c->daemon->inet != NULL)
+		tp_inet_report(c->daemon->inet, now);
+}
+
 unsigned int
 toe_control_step(struct control *c, uint64_t now)
 {
@@ -268,6 +286,8 @@ toe_control_step(struct control *c, uint64_t now)
 
 	if (tp_inet_next(inet) <= now)
 		n += tp_inet_step(inet, now);
+	if (unlikely(tp_inet_version(inet) != c->announced_version))
+		announce_own(c);
 	nb = tp_inet_take(inet, frames, FRAMES_A_TURN);
 	for (uint16_t i = 0; i < nb; i++)
 		send_frame(c, &frames[i]);

@@ -201,6 +201,12 @@ tp_inet_announce(struct tp_inet *inet, uint64_t now)
 	for (uint32_t i = 0; i < TP_INET_MAX_ADDRS; i++)
 		if (inet->addr[i].used && inet->addr[i].state == TP_INET_PREFERRED)
 			announce(inet, &inet->addr[i]);
+	tp_inet_report(inet, now);
+}
+
+void
+tp_inet_report(struct tp_inet *inet, uint64_t now)
+{
 	inet_mcast_changed(inet, now);
 }
 

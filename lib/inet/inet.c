@@ -118,6 +118,12 @@ inet_is_unicast(const uint8_t addr[TP_INET_LEN])
 	return addr[0] != 0xff && !inet_is_zero(addr) && !inet_same(addr, loopback);
 }
 
+bool
+tp_inet_is_unicast(const uint8_t addr[TP_INET_LEN])
+{
+	return inet_is_unicast(addr);
+}
+
 /* ---- views ------------------------------------------------------------------------- */
 
 static void

@@ -66,6 +66,9 @@ tp_inet_v4(const uint8_t addr[TP_INET_LEN])
 	return ip;
 }
 
+/** May a host have it? Not unspecified, loopback, multicast, broadcast, class E. */
+bool tp_inet_is_unicast(const uint8_t addr[TP_INET_LEN]);
+
 /* ---- counters ------------------------------------------------------------ */
 
 /** Events: enumerator, name (IP-MIB, RFC 4293, or Linux's where one exists), text. */
@@ -192,6 +195,10 @@ uint32_t tp_inet_version(const struct tp_inet *inet);
  * Control.
  */
 void tp_inet_announce(struct tp_inet *inet, uint64_t now);
+/** Only the groups (RFC 3810), as if they had changed: switches that snoop learn the new place.
+ * Control.
+ */
+void tp_inet_report(struct tp_inet *inet, uint64_t now);
 
 /* Routes. */
 

@@ -92,11 +92,80 @@ no_host() {
     download "$H6" 5000000
     ! p curl -s --max-time 2 "$(url "$H4" 81)/" || fail "somebody serves port 81"
     expect "refused" "$(get_tcp toe_rx_refused)" -ge 1
+    # No host is there to say so: ICMP unreachable for what is no TCP, and the peer's socket hears it.
+    udp_refused "$H4" && udp_refused "$H6"
+    p python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
+s.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+s.settimeout(3)
+s.sendto(b'experiment', ('$H4', 0))
+try:
+    s.recv(100)
+except OSError as e:
+    assert e.errno == 92, e  # ENOPROTOOPT: protocol unreachable
+else:
+    assert False, 'no error came'"
+    expect "unreachable" "$(get addr .counters.IcmpOutDestUnreachs)" -eq 3
+    expect "not TCP" "$(get tcp .toe_rx_unreach)" -ge 3
+    expect "echoes of both halves" "$(get addr .counters.IcmpInEchos)" -ge 2
+    # Many at once are not all answered.
+    p python3 -c "
+import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for i in range(2000):
+    s.sendto(b'x', ('$H4', 1000 + i))"
+    wait_for 3 unwanted_counted 2003
+    expect "limited" "$(get addr .counters.IcmpOutRateLimited)" -ge 1000
     wait_for 5 no_conns
     # What is for a host waits on the ring to it, up to its size, until there is one.
     mbufs_base=$((mbufs_base + 1024))
     team_stop
 }
+
+unwanted_counted() { [ "$(get tcp .toe_rx_unreach)" -ge "$1" ]; }
+udp_refused() { # ADDRESS
+    p python3 -c "
+import socket
+s = socket.socket(socket.AF_INET6 if ':' in '$1' else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(3)
+s.connect(('$1', 4444))
+s.send(b'anybody?')
+try:
+    s.recv(100)
+except ConnectionRefusedError:
+    pass
+else:
+    assert False, 'no error came'"
+}
+
+# Somebody has the address already: it is neither used nor announced, by no failover either.
+address_taken() {
+    make_hosts 2
+    peer_bridge
+    p ip addr add "$H4/24" dev br0
+    bg ip netns exec "$P" tcpdump -Z root -i br0 -Q in --immediate-mode -U -nn -w "$tmp/arp.pcap" arp or icmp6 \
+        2>"$tmp/tcpdump"
+    wait_for 5 grep -q 'listening on' "$tmp/tcpdump"
+    launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
+        --ip "$H4/24" --ip "$H6/64" --service http:80
+    wait_for 8 daemon_answers_or_died
+    wait_for 5 all_distribute
+    expect "announced before its claim" "$(get announce "[.entries[] | select(.address == \"$H4\")] | length")" -eq 0
+    wait_for 8 addr_is "$H4" duplicate
+    wait_for 8 addr_is "$H6" preferred
+    wait_for 5 announces "$H6"
+    link_cut "$(primary)"
+    sleep 1.5
+    kill -INT "$bg_pid"
+    wait "$bg_pid" || true
+    expect "announcements of what is another's" "$(frames arp "arp src host $H4")" -eq 0
+    expect "announcements of our own" "$(frames arp "icmp6 and src host $H6 and ip6[40] == 136")" -ge 2
+    kill -TERM "$daemon"
+    gone "$daemon"
+}
+addr_is() { [ "$(get addr ".addresses[] | select(.address | startswith(\"$1/\")) | .state")" = "$2" ]; }
+announces() { get announce '.entries[].address' | grep -qx "$1"; }
 
 # Each of the peer's options off, both of its algorithms, small buffers.
 peer_options() {
@@ -210,6 +279,7 @@ tshark_expert() {
 testcase "serves, active-backup" serves_http active-backup
 testcase "serves, hash" serves_http hash
 testcase "without a host" no_host
+testcase "the address is taken" address_taken
 testcase "the peer's options" peer_options
 testcase "many connections" many_conns
 testcase "as a client" as_client

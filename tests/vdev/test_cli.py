@@ -200,6 +200,20 @@ def test_file_that_is_missing(tmp):
     assert "none.cmd: No such file or directory" in d.errors()
 
 
+def test_addresses_that_cannot_be(tmp):
+    for ip, why in (("0.0.0.0/0", "an address that a host can have"),
+                    ("127.0.0.1/8", "an address that a host can have"),
+                    ("ff02::1/64", "an address that a host can have"),
+                    ("::ffff:192.0.2.1/96", "an address that a host can have"),
+                    ("192.0.2.1/0", "1 to 32 or 128"),
+                    ("192.0.2.1/33", "192.0.2.1/24 or"),
+                    ("192.0.2.1", "192.0.2.1/24 or")):
+        d = ends(tmp, "--ip", ip, code=2)
+        assert f"--ip {ip}: " in d.errors() and why in d.errors(), d.errors()
+    d = ends(tmp, "--ip", "2001:db8::1/64", "--ip", "2001:db8:0::1/48", code=2)
+    assert "given twice" in d.errors(), d.errors()
+
+
 # ---- teamctl -----------------------------------------------------------------
 
 TOPICS = ["team", "port info all", "port info 0", "port info 2", "port summary", "port stats all",
