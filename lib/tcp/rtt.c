@@ -18,12 +18,21 @@ samples_log2(const struct tp_tcp_conn *c)
 	return nb < 2 ? 0 : 32 - __builtin_clz(nb - 1);
 }
 
+uint32_t
+tcp_rto_of(const struct tp_tcp_conf *conf, const struct tp_tcp_conn *c)
+{
+	uint64_t rto = c->srtt_us +
+	               RTE_MAX((uint64_t)RTT_GRANULARITY_US, 4 * (uint64_t)c->rttvar_us);
+
+	rto = RTE_MAX(rto, conf->min_rto_ns / TP_NS_PER_US);
+	return RTE_MIN(rto, conf->max_rto_ns / TP_NS_PER_US);
+}
+
 void
 tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now)
 {
 	uint64_t max_us = env->conf->max_rto_ns / TP_NS_PER_US;
-	uint64_t min_us = env->conf->min_rto_ns / TP_NS_PER_US;
-	int64_t r = RTE_MIN(RTE_MAX(rtt_ns / TP_NS_PER_US, 1u), max_us), err, rto;
+	int64_t r = RTE_MIN(RTE_MAX(rtt_ns / TP_NS_PER_US, 1u), max_us), err;
 
 	(void)now;
 	if (c->srtt_us == 0) {
@@ -39,8 +48,7 @@ tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, u
 			c->rttvar_us -= (c->rttvar_us - llabs(err)) >> (2 + samples_log2(c));
 		c->srtt_us = RTE_MAX(c->srtt_us + err / 8, 1);
 	}
-	rto = c->srtt_us + RTE_MAX((int64_t)RTT_GRANULARITY_US, 4 * (int64_t)c->rttvar_us);
-	c->rto_us = RTE_MIN(RTE_MAX((uint64_t)rto, min_us), max_us);
+	c->rto_us = tcp_rto_of(env->conf, c);
 }
 
 void

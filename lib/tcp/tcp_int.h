@@ -17,7 +17,7 @@
  *   rexmit.c pace.c        what it may send, and send again, and its timer
  *   timer.c                the one place that looks at deadlines
  *   isn.c cookie.c port.c  keyed hashes; SYN cookies
- *   conn.c user.c pmtu.c path.c check.c info.c conf.c text.c
+ *   conn.c user.c pmtu.c path.c move.c check.c info.c conf.c text.c
  */
 #ifndef TCP_INT_H
 #define TCP_INT_H
@@ -146,6 +146,8 @@ void tcp_sack_update(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct
 void tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now);
 /* Minimum of the last seconds, from what was sent once. */
 void tcp_rtt_min(struct tp_tcp_conn *c, uint64_t rtt_ns, uint64_t now);
+/* RTO that the samples so far make, in us (RFC 6298 2). */
+uint32_t tcp_rto_of(const struct tp_tcp_conf *conf, const struct tp_tcp_conn *c);
 /* RTO with its backoff, in ns. */
 uint64_t tcp_rto_ns(const struct tp_tcp_env *env, const struct tp_tcp_conn *c);
 /* Take back all SACKs: the peer has (RFC 2018 8). */

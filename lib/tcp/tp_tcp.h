@@ -720,8 +720,103 @@ struct tp_tcp_info {
 };
 void tp_tcp_info(const struct tp_tcp_conn *c, uint64_t now, struct tp_tcp_info *info);
 
+/** @return when the last segment was received, ns */
+static inline uint64_t
+tp_tcp_rcvd(const struct tp_tcp_conn *c)
+{
+	return c->rcvd_ns;
+}
+
 /** @return its part of held_bytes: what moves from one shard's count to the other's with it */
 uint64_t tp_tcp_held(const struct tp_tcp_conn *c);
+
+/* ---- moving and parking ------------------------------------------------------ */
+
+/** The connection leaves this owner, at any instant (docs/claims.md B4): what env counts of it is
+ * taken out. The struct itself is not changed, holds no pointer to itself or to env, and may be read
+ * until tp_tcp_adopt() has copied it, by another lcore, too; then it is garbage: forget it, without
+ * tp_tcp_fini(). Old owner's lcore.
+ */
+void tp_tcp_export(struct tp_tcp_env *env, struct tp_tcp_conn *c);
+/** It goes on here: queues, timers, events and what waits to be sent as they were; deadlines are
+ * absolute, so ask tp_tcp_next(). Its clock goes on from the later of `now` and its own. Nothing is
+ * sent because of the move. New owner's lcore.
+ * @param env uses the same pool of records, secrets and settings as the one it came from; packet
+ *   pools may be others
+ * @param to [1] out, all of it, the owner's words included; not `from`
+ * @param from exported; not written
+ */
+void tp_tcp_adopt(struct tp_tcp_env *env, struct tp_tcp_conn *to, const struct tp_tcp_conn *from,
+                uint64_t now);
+
+/** A connection that waits for nothing, in the room of two lines with its owner's words (docs/claims.md
+ * B5). Bits of its fields mean what move.c says; plain ones are for whoever keeps it.
+ */
+struct tp_tcp_parked {
+	uint64_t keep_ns; /**< keepalive is due, absolute ns; TP_NEVER: it is off */
+	uint64_t rcvd_ns; /**< last segment received */
+	uint64_t bytes_in : 40;
+	uint64_t srtt : 24; /**< this and all other round trips: us */
+	uint64_t bytes_out : 40;
+	uint64_t rttvar : 24;
+	uint32_t flags;
+	uint32_t snd_una;
+	uint32_t rcv_nxt;
+	uint32_t rcv_wnd;
+	uint32_t ts_recent;
+	uint32_t ts_off;
+	uint32_t cwnd;
+	union {
+		struct {
+			uint32_t ssthresh;
+			uint32_t w_max;
+			uint32_t cwnd_prior;
+		};
+		struct {
+			uint32_t last_min_rtt : 24;
+			uint32_t css_rounds : 8;
+			uint32_t cur_min_rtt : 24;
+			uint32_t nb_rtt : 8;
+			uint32_t css_base_rtt : 24;
+		};
+	};
+	uint32_t min_rtt : 24;
+	uint32_t snd_wscale : 4;
+	uint32_t rcv_wscale : 4;
+	uint16_t rto; /**< a number in 16 bits, like: */
+	uint16_t rcv_buf;
+	uint16_t snd_buf;
+	uint16_t user_timeout;
+	uint16_t opened_s; /**< before rcvd_ns */
+	uint16_t snd_wnd;
+	uint16_t snd_wnd_max;
+	uint16_t peer_mss;
+	uint16_t pmtu;
+	uint16_t probe_high;
+	uint16_t last_ms;    /**< its clock, after rcvd_ns */
+	uint16_t sent_ms;    /**< before its clock */
+	uint16_t min_rtt_ms; /**< before rcvd_ns */
+	uint8_t rack_mult;
+	uint8_t rack_persist;
+};
+static_assert(sizeof(struct tp_tcp_parked) == 104, "128 with the owner's words and some more");
+
+/** May it be parked: ESTABLISHED, CLOSE_WAIT or FIN_WAIT_2 (unless it is to end there), nothing
+ * queued, in flight, unread, out of order, to be told or to be sent, and no clock but keepalive's?
+ */
+bool tp_tcp_parkable(const struct tp_tcp_conn *c);
+/** Write down a connection that is parkable; it holds nothing and may be forgotten without
+ * tp_tcp_fini(). Its key and its owner's words are kept by the caller. Approximate from then on: when
+ * it was opened, buffer sizes and timeouts that are not those of the settings (1/1000); forgotten:
+ * counts of segments, what only undoes an old loss.
+ */
+void tp_tcp_park(const struct tp_tcp_conn *c, struct tp_tcp_parked *rec);
+/** It goes on as if it had not been parked.
+ * @param c out; the owner's words in it are not touched
+ * @param key its ends, as when it was parked
+ */
+void tp_tcp_unpark(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_key *key,
+                const struct tp_tcp_parked *rec, uint64_t now);
 
 /** Check every field that has a range and every relation between fields and queues; walks the
  * queues, bounded. For debug builds, fuzzing and adoption of a frozen shard.
