@@ -42,7 +42,9 @@ window_opens(struct tp_tcp_conn *c)
 	c->nb_rexmit = 0;
 }
 
-/* RFC 9293 3.10.7.4: only from segments that are newer than the last that did.
+/* RFC 9293 3.10.7.4: only from segments that are newer than the last that did. What acknowledges
+ * more is newer than all before, even where its text is sent again: were its window ignored, the
+ * old one would begin at the new SND.UNA and end beyond what the peer has ever offered.
  * @return the window changed
  */
 static inline bool
@@ -51,8 +53,10 @@ update_send_window(struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
 	uint32_t wnd = (uint32_t)seg->wnd << c->snd_wscale;
 	bool changed = wnd != c->snd_wnd;
 
-	if (tp_seq_gt(c->snd_wl1, seg->seq) ||
-	                (c->snd_wl1 == seg->seq && tp_seq_gt(c->snd_wl2, seg->ack)))
+	if (tp_seq_leq(seg->ack, c->snd_una) &&
+	                (tp_seq_gt(c->snd_wl1, seg->seq) ||
+	                                (c->snd_wl1 == seg->seq &&
+	                                                tp_seq_gt(c->snd_wl2, seg->ack))))
 		return false;
 	c->snd_wl1 = seg->seq;
 	c->snd_wl2 = seg->ack;

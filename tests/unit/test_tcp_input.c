@@ -425,6 +425,25 @@ old_segments_do_not_move_the_window(void **state)
 	assert_int_equal(f->c.snd_wnd, 6000);
 }
 
+/* Text that the peer sends again has an old number, but its ACK and window may be the newest. */
+static void
+an_old_number_with_a_new_ack_moves_the_window(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tcp_write(f, 3000);
+	tcp_flush(f);
+	tcp_in(f, SEG(.seq = 11, .ack = 1, .wnd = 5000));
+	assert_int_equal(f->c.snd_wnd, 5000);
+	tcp_in(f, SEG(.seq = 1, .ack = 2001, .len = 10, .wnd = 3000));
+	assert_int_equal(f->c.snd_una, f->iss + 2001);
+	assert_int_equal(f->c.snd_wnd, 3000);
+	/* Of equal ACKs the highest number is the newest again. */
+	tcp_in(f, SEG(.seq = 11, .ack = 2001, .wnd = 4000));
+	assert_int_equal(f->c.snd_wnd, 4000);
+}
+
 static void
 the_window_is_scaled(void **state)
 {
@@ -599,6 +618,7 @@ main(void)
 		TCP_TEST(no_ack_no_data),
 		TCP_TEST(acks_of_what_was_not_sent),
 		TCP_TEST(old_segments_do_not_move_the_window),
+		TCP_TEST(an_old_number_with_a_new_ack_moves_the_window),
 		TCP_TEST(the_window_is_scaled),
 		TCP_TEST(urgent_data_is_announced),
 		TCP_TEST(acks_are_delayed),
