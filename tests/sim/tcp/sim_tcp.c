@@ -160,15 +160,19 @@ child(struct job *job, const struct args *a)
 static int
 spawn(struct job *job, const struct args *a)
 {
+	pid_t pid;
+
 	fflush(stdout);
-	job->pid = fork();
-	if (job->pid == 0) {
+	pid = fork();
+	if (pid == 0) {
 		int rc = child(job, a);
 
 		fflush(stdout);
 		_exit(rc);
 	}
-	return job->pid < 0 ? -1 : 0;
+	/* The job is shared memory: what fork() gives the child must not get there. */
+	job->pid = RTE_MAX(pid, 0);
+	return pid < 0 ? -1 : 0;
 }
 
 /* The process is gone; the seed that it died of counts as failed. @return 0, -1 it cannot run */
