@@ -60,6 +60,13 @@ PLAIN = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 CMOCKA = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) *\] (\d+) test\(s\)", re.M)
 TAP = re.compile(r"^(not ok|ok)\b([^\n]*)$", re.M)
 SKIP_REASON = re.compile(r"^(?:skip|skipped)\b[: ].*$", re.M | re.I)
+# Cases that failed, by name, in what a program printed; a seed of the simulators is one too.
+FAILED_CASE = re.compile(r"^(?:not ok\b(?: \d+(?= -))?[ -]*(?P<tap>.+)"
+                         r"|\[  FAILED  \] (?P<cmocka>(?!.*test\(s\)).+)"
+                         r"|FAILED: (?P<plain>.+))$")
+CMOCKA_RUN = re.compile(r"^\[ RUN      \] ")
+CASE_ROWS, CASES_TOLD, ROW_CHARS = 5, 12, 160  # how much of the failures the end repeats
+AGAIN = re.compile(r"^ok\b.*# passed at the second run[^\n]*", re.M)
 BENCH_FIELDS = {"bench", "case", "value", "unit", "peer", "peer_value", "ratio", "runs"}
 
 
@@ -87,6 +94,27 @@ def count(text, code):
     if passed + failed + skipped == 0:
         failed = 1  # it says that it ran nothing
     return passed, failed, skipped
+
+
+def failed_cases(text):
+    """[(name, first rows of its diagnostics)] of what failed in a program's output."""
+    rows, cases, run_at = text.splitlines(), [], 0
+    for i, row in enumerate(rows):
+        if CMOCKA_RUN.match(row):
+            run_at = i + 1
+        found = FAILED_CASE.match(row)
+        if not found:
+            continue
+        if found["cmocka"]:  # it told why before
+            rest = [r for r in rows[run_at:i] if r.strip()]
+        else:
+            rest = rows[i + 1:i + 1 + CASE_ROWS]
+            rest = rest[:next((n for n, r in enumerate(rest) if not r.startswith((" ", "#"))),
+                              len(rest))]
+        name = (found["tap"] or found["cmocka"] or found["plain"]).strip()
+        if name not in (n for n, _ in cases):
+            cases.append((name, [r.strip("# ") for r in rest[:CASE_ROWS]]))
+    return cases or [("", [r.strip() for r in rows if r.strip()][-CASE_ROWS:])]
 
 
 def stop_group(process):
@@ -123,6 +151,8 @@ class Runner:
     def __init__(self, options):
         self.options = options
         self.passed = self.failed = self.skipped = 0
+        self.again = 0  # of the passed ones, at the second run only
+        self.failures = []  # (suite and program, case, rows)
         self.built = {}
 
     # -- reporting
@@ -131,17 +161,37 @@ class Runner:
         passed, failed, skipped = counts
         self.passed, self.failed, self.skipped = (
             self.passed + passed, self.failed + failed, self.skipped + skipped)
+        again = len(AGAIN.findall(text))
+        self.again += again
         words = [f"{n} {word}" for n, word in
-                 ((passed, "passed"), (failed, "FAILED"), (skipped, "skipped")) if n]
+                 ((passed, "passed"), (failed, "FAILED"), (skipped, "skipped"),
+                  (again, "of them at the SECOND RUN")) if n]
         print(f"{suite:7} {name:44} {seconds:6.1f} s  {', '.join(words)}", flush=True)
         if failed:
+            self.failures += [(f"{suite} {name}", *case) for case in failed_cases(text)]
             for row in text.rstrip().splitlines()[-40:]:
                 print(f"    | {row}")
             if log:
                 print(f"    full log: {log}", flush=True)
-        elif skipped:
+            return
+        for row in AGAIN.finditer(text):
+            print(f"        {row.group(0).strip()}", flush=True)
+        if skipped:
             for row in self.skip_reasons(text):
                 print(f"        {row}", flush=True)
+
+    def end(self, seconds):
+        """What failed once more, at the very end: of a long output often only that is kept."""
+        for where, case, rows in self.failures[:CASES_TOLD]:
+            print(f"FAILED: {where}{': ' if case else ''}{case}"[:ROW_CHARS])
+            for row in rows:
+                print(f"    | {row[:ROW_CHARS]}")
+        if len(self.failures) > CASES_TOLD:
+            print(f"FAILED: {len(self.failures) - CASES_TOLD} more")
+        if self.again:
+            print(f"{self.again} of those that passed did so at the second run only")
+        print(f"{seconds:.0f} s in all; logs in build-*/test-logs/")
+        print(f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped", flush=True)
 
     @staticmethod
     def skip_reasons(text):
@@ -371,8 +421,7 @@ def main():
     for suite in options.suites or (QUICK if options.quick else SUITES):
         if runner.exists(suite):
             runner.run(suite)
-    print(f"{time.monotonic() - start:.0f} s in all; logs in build-*/test-logs/")
-    print(f"{runner.passed} passed, {runner.failed} failed, {runner.skipped} skipped")
+    runner.end(time.monotonic() - start)
     return 1 if runner.failed else 0
 
 

@@ -2,6 +2,8 @@
 # Copyright (c) 2026 teampmd authors
 """Tests of tests/run.py and scripts/*.sh; see run.sh."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -56,6 +58,60 @@ class Count(unittest.TestCase):
 
     def test_running_nothing_is_a_failure(self):
         self.assertEqual(run.count("0 passed, 0 failed, 0 skipped\n", 0), (0, 1, 0))
+
+
+class Failures(unittest.TestCase):
+    def test_tap(self):
+        text = "ok - a\nnot ok - b: c\n    # # why\n    # where\nok - d\nnot ok 4 - e\n"
+        self.assertEqual(run.failed_cases(text), [("b: c", ["why", "where"]), ("e", [])])
+
+    def test_cmocka(self):
+        text = ("[ RUN      ] a\nnoise\n[       OK ] a\n[ RUN      ] b\n"
+                "[  ERROR   ] --- 0x1 != 0x2\n[   LINE   ] --- x.c:3: error: Failure!\n"
+                "[  FAILED  ] b\n[  FAILED  ] tests: 1 test(s), listed below:\n"
+                "[  FAILED  ] 1 test(s), listed below:\n[  FAILED  ] b\n")
+        rows = ["[  ERROR   ] --- 0x1 != 0x2", "[   LINE   ] --- x.c:3: error: Failure!"]
+        self.assertEqual(run.failed_cases(text), [("b", rows)])
+
+    def test_a_seed(self):
+        text = "FAILED: sim_x --seed 3  # why\n7 segments\n"
+        self.assertEqual(run.failed_cases(text), [("sim_x --seed 3  # why", [])])
+
+    def test_what_names_none_tells_its_last_rows(self):
+        text = "".join(f"row {i}\n" for i in range(50)) + "Segmentation fault\n"
+        (name, rows), = run.failed_cases(text)
+        self.assertEqual((name, rows[-1], len(rows)), ("", "Segmentation fault", run.CASE_ROWS))
+
+    def report(self, *lines):
+        runner = run.Runner(None)
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out):
+            for line in lines:
+                runner.line(*line)
+            runner.end(1)
+        return out.getvalue().splitlines()
+
+    def test_the_end_repeats_them(self):
+        noise = "".join(f"ok - {i}\n" for i in range(100))
+        text = "not ok - first\n    # " + "x" * 500 + "\n" + noise
+        rows = self.report(("system", "run.sh", 1, (100, 1, 0), text))
+        self.assertEqual(rows[-4], "FAILED: system run.sh: first")
+        self.assertLess(max(len(row) for row in rows[-4:]), 200)
+        self.assertEqual(rows[-1], "100 passed, 1 failed, 0 skipped")
+
+    def test_the_end_is_bounded(self):
+        text = "".join(f"not ok - case {i}\n" + "    # why\n" * 50 for i in range(200))
+        rows = self.report(("unit", "x", 1, (0, 200, 0), text))
+        end = next(i for i, row in enumerate(rows) if row.startswith("FAILED: "))
+        self.assertLess(len(rows) - end, 80)
+        self.assertIn("188 more", rows[-3])
+
+    def test_a_second_run_is_told_and_counted(self):
+        rows = self.report(("system", "run.sh", 1, (2, 0, 0),
+                            "ok - a\nok - b # passed at the second run; first: why\n"))
+        self.assertIn("1 of them at the SECOND RUN", rows[0])
+        self.assertIn("first: why", rows[1])
+        self.assertEqual(rows[2], "1 of those that passed did so at the second run only")
 
 
 class Execute(unittest.TestCase):
