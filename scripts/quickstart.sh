@@ -108,7 +108,8 @@ make_networks() {
     ip netns add "$host"
     ip netns add "$peer"
     for i in 0 1; do
-        ip link add "m$i" netns "$host" type veth peer name "p$i" netns "$peer"
+        # The kernel tells of a veth's carrier at once only if its index is not its peer's.
+        ip link add "m$i" netns "$host" index $((1000 + i)) type veth peer name "p$i" netns "$peer"
         # The kernel behind a member is no second host, and veth must not hand over
         # segments with checksums yet to be filled in.
         in_host sysctl -qw "net.ipv6.conf.m$i.disable_ipv6=1" "net.ipv4.conf.m$i.rp_filter=1"

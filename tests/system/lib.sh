@@ -81,6 +81,7 @@ case_start() {
     daemon=
     extra_ns=()
     nb_members=0
+    nb_veths=0
     team_mode=
     cut_routes=:
 }
@@ -167,8 +168,14 @@ plain_nic() { # NAMESPACE INTERFACE
     ip netns exec "$1" ethtool -K "$2" tx off rx off tso off gso off gro off >/dev/null 2>&1
 }
 
+# add_veth INTERFACE NAMESPACE PEER NAMESPACE. The kernel tells of a carrier at once only where an
+# interface's index is not that of its peer, else up to a second after the last change anywhere.
+add_veth() {
+    ip link add "$1" netns "$2" index $((1000 + nb_veths++)) type veth peer name "$3" netns "$4"
+}
+
 make_veth() { # N
-    ip link add "m$1" netns "$H" type veth peer name "p$1" netns "$P"
+    add_veth "m$1" "$H" "p$1" "$P"
     # The kernel behind a member is no second host.
     h sysctl -qw "net.ipv6.conf.m$1.disable_ipv6=1" "net.ipv4.conf.m$1.rp_filter=1"
     plain_nic "$H" "m$1"

@@ -19,8 +19,8 @@ middle_switch() {
     p ip link set lo up
     nb_members=2
     make_veth 1
-    ip link add m0 netns "$H" type veth peer name s0 netns "$M"
-    ip link add u0 netns "$M" type veth peer name p0 netns "$P"
+    add_veth m0 "$H" s0 "$M"
+    add_veth u0 "$M" p0 "$P"
     h sysctl -qw net.ipv6.conf.m0.disable_ipv6=1 net.ipv4.conf.m0.rp_filter=1
     plain_nic "$H" m0
     plain_nic "$M" s0
