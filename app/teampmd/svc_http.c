@@ -26,6 +26,11 @@
 #define URL_MAX 128
 #define EXPECT "expect"
 #define CRC_INIT UINT32_C(0xffffffff)
+/* All that one request is answered with at once: at most so many octets. */
+#define ANSWER_MAX 2048
+/* Contexts in the caches of other lcores do not help the one that needs one. */
+#define CACHE_SIZE 64
+#define SPARE (TP_MAX_MEMBERS * 2 * CACHE_SIZE)
 
 struct http {
 	http_parser parser;
@@ -60,7 +65,6 @@ answer(struct http *h, const char *text, int len)
 		return;
 	}
 	memcpy(rte_pktmbuf_append(m, len), text, len);
-	/* Answers are small, and wait for room as bodies do: the buffer takes one always. */
 	if (tp_toe_send(h->call, m, true) == 0)
 		return;
 	rte_pktmbuf_free(m);
@@ -130,7 +134,7 @@ parse_size(const char *text, uint64_t *len)
 		return false;
 	errno = 0;
 	*len = strtoull(text, &end, 10);
-	if (errno != 0)
+	if (errno != 0 || *len > INT64_MAX) /* clients count in signed ones */
 		return false;
 	if (*end == '\0')
 		return true;
@@ -229,12 +233,27 @@ on_headers_complete(http_parser *p)
 	return 0;
 }
 
+/* CRC32C (RFC 3720 12.1) of octets at any address: rte_hash_crc() reads words where they lie. */
+static uint32_t
+crc32c(const char *p, size_t len, uint32_t crc)
+{
+	for (; len >= sizeof(uint64_t); len -= sizeof(uint64_t), p += sizeof(uint64_t)) {
+		uint64_t word;
+
+		memcpy(&word, p, sizeof(word));
+		crc = rte_hash_crc_8byte(word, crc);
+	}
+	for (; len > 0; len--)
+		crc = rte_hash_crc_1byte(*p++, crc);
+	return crc;
+}
+
 static int
 on_body(http_parser *p, const char *at, size_t len)
 {
 	struct http *h = p->data;
 
-	h->crc = rte_hash_crc(at, len, h->crc);
+	h->crc = crc32c(at, len, h->crc);
 	h->got += len;
 	return 0;
 }
@@ -316,8 +335,12 @@ parse(struct http *h)
 static void
 refuse(struct http *h)
 {
+	/* The parser calls all HEAD that begins like it: without a body it is right for both. */
+	bool head = h->parser.method == HTTP_HEAD;
+
 	h->last = true;
-	answer_text(h, "400 Bad Request", "text/plain", "This is no HTTP/1.1 request.\n");
+	answer_text(h, "400 Bad Request", "text/plain",
+	                head ? "" : "This is no HTTP/1.1 request.\n");
 }
 
 static void
@@ -344,6 +367,16 @@ finish(struct http *h)
 		tp_toe_shutdown(h->call);
 }
 
+/* Requests wait until their answer finds room: a peer that asks and does not read stops itself. */
+static bool
+has_room(struct http *h)
+{
+	if (tp_toe_send_space(h->call) >= ANSWER_MAX)
+		return true;
+	tp_toe_want_space(h->call);
+	return false;
+}
+
 static void
 go_on(struct tp_toe_call *call)
 {
@@ -352,7 +385,7 @@ go_on(struct tp_toe_call *call)
 	if (h == NULL)
 		return;
 	h->call = call;
-	while (fill(h) && !h->last && !h->failed && h->in != NULL) {
+	while (!h->failed && fill(h) && !h->last && h->in != NULL && has_room(h)) {
 		if (!parse(h))
 			refuse(h);
 	}
@@ -423,7 +456,7 @@ svc_http_init(uint32_t max_conns)
 	if (https != NULL)
 		return 0;
 	service_content(content);
-	https = tp_pool_create_objects(
-	                "svc_http", max_conns, sizeof(struct http), 64, SOCKET_ID_ANY);
+	https = tp_pool_create_objects("svc_http", max_conns + SPARE, sizeof(struct http),
+	                CACHE_SIZE, SOCKET_ID_ANY);
 	return https != NULL ? 0 : -ENOMEM;
 }

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 teampmd authors
 """Write the seeds in corpus/parse (struct control of fuzz_parse.c, then a frame) and corpus/inet
-(the same, of fuzz_inet.c, for each of several frames)."""
+(the same, of fuzz_inet.c, for each of several frames), and corpus/http (struct control of
+fuzz_http.c, then requests)."""
 
 from pathlib import Path
 
@@ -96,8 +97,38 @@ INET_SEEDS = {
         IPv6(src="2001:db8::4", dst="2001:db8::1") / IPv6ExtHdrFragment(id=5) / TCP() / DATA, 300)),
 }
 
+def http(text, piece=255, segment=255, snd_buf=0, reads=255, missing=0, end=0):
+    return bytes([piece, segment, snd_buf, reads, missing, end]) + text.encode().replace(b"\n", b"\r\n")
+
+
+ASKS = "GET /bytes/1000 HTTP/1.1\nHost: a\n\n"
+HTTP_SEEDS = {
+    "get": http(ASKS, 9, 4),
+    "get-much": http("GET /bytes/60K HTTP/1.1\n\n", 40, 7, 0, 1),
+    "head": http("HEAD /bytes/1M HTTP/1.1\n\nGET /info HTTP/1.1\n\n", 30),
+    "pipelined": http((ASKS + "GET /info HTTP/1.1\n\nGET /nothing HTTP/1.1\n\n") * 8, 99, 30, 0, 1),
+    "pipelined-unread": http("GET /info HTTP/1.1\n\n" * 60, 255, 255, 0, 0),
+    "put": http("PUT /sink HTTP/1.1\nContent-Length: 300\n\n" + "x" * 300 + ASKS, 50, 20),
+    "post-chunked": http("POST /sink HTTP/1.1\nTransfer-Encoding: chunked\n\n"
+                         "5\nhello\n3;ext=1\nabc\n0\nTrailer: x\n\n" + ASKS, 3),
+    "expect": http("PUT /sink HTTP/1.1\nExpect: 100-continue\nContent-Length: 5\n\nhello", 11, 2),
+    "close": http("GET / HTTP/1.1\nConnection: close\n\n" + ASKS, 20),
+    "old": http("GET /bytes/5 HTTP/1.0\n\n" + ASKS, 20),
+    "old-alive": http("GET /bytes/5 HTTP/1.0\nConnection: keep-alive\n\n" + ASKS, 20),
+    "upgrade": http("GET /info HTTP/1.1\nConnection: Upgrade\nUpgrade: x\n\nabc", 20),
+    "connect": http("CONNECT /bytes/9 HTTP/1.1\n\n" + ASKS, 20),
+    "both-lengths": http("POST /sink HTTP/1.1\nContent-Length: 4\nTransfer-Encoding: chunked\n\n"
+                         "0\n\n" + ASKS, 20),
+    "huge": http("GET /bytes/18446744073709551615 HTTP/1.1\n\n", 20, 20, 0, 1),
+    "long-url": http("GET /" + "y" * 300 + " HTTP/1.1\n\n" + ASKS, 100),
+    "garbage": http("\x16\x03\x01 hello", 2),
+    "cut": http("PUT /sink HTTP/1.1\nContent-Length: 300\n\nabc", 5, 5),
+    "no-memory": http(ASKS * 4, 20, 4, 0, 1, 252),
+    "early": http(ASKS * 9, 20, 4, 0, 0, 0, 1),
+}
+
 corpus = Path(__file__).resolve().parent / "corpus"
-for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS)):
+for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS), ("http", HTTP_SEEDS)):
     (corpus / target).mkdir(parents=True, exist_ok=True)
     for name, seed in seeds.items():
         (corpus / target / name).write_bytes(seed)
