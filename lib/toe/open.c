@@ -136,12 +136,15 @@ open_again(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct tp_tcp_seg *seg
 {
 	struct tp_tcp_key key = conn_handle(s, c)->key;
 	const struct listener *l = listener_find(s->toe, key.laddr, key.lport);
+	uint32_t index = c->owner_word;
 
 	if (l == NULL || !tp_tcp_may_reopen(c, seg))
 		return false;
 	s->env.mib[TP_TCP_M_TW_REUSE]++;
 	c->reason = TP_TCP_R_DONE;
 	conn_free(s, c);
+	/* Quarantined, it would still hold the key. */
+	table_remove(&s->toe->table, table_hash(&s->toe->table, &key), index);
 	passive(s, l, &key, seg);
 	rte_pktmbuf_free(seg->data);
 	return true;

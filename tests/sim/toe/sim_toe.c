@@ -25,6 +25,10 @@
 #define MAX_SHARDS 4
 #define NB_FLOWS 24
 #define ECHO_PORT 7
+#define HASTY_PORT 8
+#define NB_REUSES 3
+/* The client's end keeps late segments away for less than that. */
+#define QUARANTINE_NS (200 * TP_NS_PER_MS)
 #define QUEUE_LEN 8192
 #define MAX_MESSAGE 60000
 #define STEP_NS (20 * TP_NS_PER_US)
@@ -325,6 +329,19 @@ static const struct tp_toe_user server = {
 	.on_close = server_close,
 };
 
+/* One that closes at once, so that TIME_WAIT is the server's. */
+static enum tp_tcp_reason hasty_end;
+
+static void
+hasty_close(struct tp_toe_call *call, enum tp_tcp_reason reason)
+{
+	(void)call;
+	hasty_end = reason;
+}
+
+static const struct tp_toe_user hasty_server = { .name = "hasty", .on_accept = tp_toe_close };
+static const struct tp_toe_user hasty_client = { .name = "hasty", .on_close = hasty_close };
+
 /* ---- one run ----------------------------------------------------------------------- */
 
 static void
@@ -494,6 +511,45 @@ begin_flows(bool v6)
 	}
 }
 
+static void
+run_until_ended(void)
+{
+	uint64_t end = now_ns + HORIZON_NS;
+
+	for (hasty_end = TP_TCP_R_NONE; hasty_end == TP_TCP_R_NONE && now_ns < end;) {
+		side_step(&side[0]);
+		side_step(&side[1]);
+		now_ns += STEP_NS;
+		tp_clock_set_virtual(now_ns);
+	}
+}
+
+/* RFC 6191: from the same port again and again, while the server's end is in TIME_WAIT. */
+static void
+reuse_port(bool v6)
+{
+	uint64_t counters[TP_TOE_NB_COUNTERS], mib[TP_TCP_NB_MIB];
+	struct tp_toe_connect how = { .user = &hasty_client,
+		.raddr = { 0xfd, [15] = 2 },
+		.rport = HASTY_PORT,
+		.lport = 20000,
+		.member = TP_MEMBER_NONE };
+
+	if (!v6)
+		tp_inet_map_v4(how.raddr, rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, 2)));
+	for (int i = 0; i < NB_REUSES && failed == NULL; i++) {
+		CHECK(tp_toe_connect(side[0].toe, &how) != TP_TOE_ID_NONE);
+		run_until_ended();
+		CHECK(hasty_end == TP_TCP_R_DONE);
+		now_ns += QUARANTINE_NS;
+		tp_clock_set_virtual(now_ns);
+		side_step(&side[0]);
+	}
+	tp_toe_counters(side[1].toe, counters, mib);
+	if (net.loss_permille == 0 && net.dup_permille == 0)
+		CHECK(mib[TP_TCP_M_TW_REUSE] == NB_REUSES - 1 && counters[TP_TOE_C_RX_RACE] == 0);
+}
+
 static uint32_t
 conns_left(void)
 {
@@ -583,6 +639,9 @@ one_seed(uint64_t seed)
 	side[1].peer = &side[0];
 	CHECK(tp_toe_listen(side[1].toe,
 	                      &(struct tp_toe_listen){ .user = &server, .port = ECHO_PORT }) == 0);
+	CHECK(tp_toe_listen(side[1].toe, &(struct tp_toe_listen){ .user = &hasty_server,
+	                                                 .port = HASTY_PORT }) == 0);
+	reuse_port(v6);
 	begin_flows(v6);
 	/* One for a connection that never was. */
 	CHECK(tp_toe_post(side[0].toe, UINT64_C(5) << 32 | 3, post_nothing, &posted) == 0);
