@@ -2,7 +2,9 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* The flow table: two choices of a cache line with eight ways each. No lock: a slot is one word.
+/* The flow table: two choices of a cache line with eight ways each, and more for the few that find both
+ * full: 80 of a million when four of five slots are used. Who looks for a key looks at those too once
+ * there was one. No lock: a slot is one word.
  * Memory order: a handle's key is written before the slot that names it is published (release);
  * a handle is used again only after all readers passed a quiescent state, so that the key behind
  * a slot that a reader holds does not change.
@@ -16,8 +18,12 @@
 
 #include "toe_int.h"
 
-/* Slots for each handle, in eighths: with two choices the table still fills when 9 of 10 are used. */
+/* Slots for each handle, in eighths. */
 #define SLOTS_PER_8_HANDLES 10
+#define NB_BALANCED 2
+#define NB_CHOICES 8
+/* Even, so that all factors are odd. */
+#define MIX_STEP UINT32_C(0x3d4d51c2)
 /* A removal elsewhere may make room while we look. */
 #define INSERT_TRIES 8
 
@@ -31,6 +37,7 @@ table_init(struct table *t, uint32_t nb_handles)
 	t->bucket = tp_mem_map(t->bytes);
 	if (t->bucket == NULL)
 		return -errno;
+	atomic_init(&t->reach, NB_BALANCED);
 	for (unsigned int i = 0; i < RTE_DIM(t->secret); i++)
 		t->secret[i] = rte_rand() | 1;
 	return 0;
@@ -66,14 +73,22 @@ table_hash(const struct table *t, const struct tp_tcp_key *key)
 	return fold(h ^ t->secret[2], ports ^ t->secret[0]);
 }
 
-/* Two lines for a hash; a tag of 32 other bits is never zero where it matters, as the lower half
- * of a used slot is not. */
+/* Lines for a hash; a tag of 32 other bits is never zero where it matters, as the lower half of a
+ * used slot is not. */
 static struct table_bucket *
 choice(const struct table *t, uint64_t hash, unsigned int n)
 {
-	uint32_t h = n == 0 ? (uint32_t)hash : (uint32_t)(hash >> 16) * UINT32_C(0x85ebca6b);
+	uint32_t h = n == 0 ? (uint32_t)hash
+	                    : (uint32_t)(hash >> 16) * (UINT32_C(0x85ebca6b) + (n - 1) * MIX_STEP);
 
 	return &t->bucket[((uint64_t)h * t->nb_buckets) >> 32];
+}
+
+/* How many choices may hold something. */
+static inline unsigned int
+reach(const struct table *t)
+{
+	return atomic_load_explicit(&t->reach, memory_order_relaxed);
 }
 
 static uint64_t
@@ -108,7 +123,7 @@ static _Atomic uint64_t *
 find(const struct table *t, const struct handle *handles, uint64_t hash,
                 const struct tp_tcp_key *key, uint32_t *index)
 {
-	for (unsigned int n = 0; n < 2; n++) {
+	for (unsigned int n = 0; n < reach(t); n++) {
 		struct table_bucket *b = choice(t, hash, n);
 
 		for (unsigned int i = 0; i < TABLE_WAYS; i++) {
@@ -149,18 +164,32 @@ free_way(struct table_bucket *b, unsigned int *nb_free)
 	return first;
 }
 
-/* Put the slot where more ways are free. @return where, or NULL: both are full */
+/* A free way for a hash, of the first two choices where more are free. @return NULL: all are full */
+static _Atomic uint64_t *
+find_free(struct table *t, uint64_t hash)
+{
+	_Atomic uint64_t *way[NB_BALANCED], *to = NULL;
+	unsigned int nb[NB_BALANCED], rest;
+
+	for (unsigned int n = 0; n < NB_BALANCED; n++)
+		way[n] = free_way(choice(t, hash, n), &nb[n]);
+	if (nb[0] + nb[1] > 0)
+		return nb[1] > nb[0] ? way[1] : way[0];
+	/* Said before the slot shows it: who misses that sees no connection yet. */
+	atomic_store(&t->reach, NB_CHOICES);
+	for (unsigned int n = NB_BALANCED; n < NB_CHOICES && to == NULL; n++)
+		to = free_way(choice(t, hash, n), &rest);
+	return to;
+}
+
+/* @return where the slot is now, or NULL: the table is full */
 static _Atomic uint64_t *
 place(struct table *t, uint64_t hash, uint64_t slot)
 {
 	for (unsigned int tries = 0; tries < INSERT_TRIES; tries++) {
-		unsigned int nb[2];
-		_Atomic uint64_t *way[2], *to;
+		_Atomic uint64_t *to = find_free(t, hash);
 		uint64_t expected = 0;
 
-		for (unsigned int n = 0; n < 2; n++)
-			way[n] = free_way(choice(t, hash, n), &nb[n]);
-		to = nb[1] > nb[0] ? way[1] : way[0];
 		if (to == NULL)
 			return NULL;
 		/* seq_cst: of two who insert the same key, one at least sees the other. */
@@ -192,7 +221,7 @@ table_insert(struct table *t, const struct handle *handles, uint64_t hash, uint3
 void
 table_remove(struct table *t, uint64_t hash, uint32_t index)
 {
-	for (unsigned int n = 0; n < 2; n++) {
+	for (unsigned int n = 0; n < reach(t); n++) {
 		struct table_bucket *b = choice(t, hash, n);
 
 		for (unsigned int i = 0; i < TABLE_WAYS; i++) {

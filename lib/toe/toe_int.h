@@ -76,6 +76,7 @@ struct table {
 	uint32_t nb_buckets;
 	uint64_t secret[3];
 	size_t bytes;
+	_Atomic uint32_t reach; /* choices of a hash that may hold something; only grows */
 };
 
 /* ---- listeners ---------------------------------------------------------- */
