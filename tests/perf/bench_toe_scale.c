@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* A million connections between two teams on one lcore, frames changing hands in memory.
+ *
+ * bytes: what the process has grown by for each end of a connection, all tables of the engine
+ * included: context, handle, flow table, timer wheel, list of those to be looked at. Not EAL's heap and
+ * the pools of buffers and of records of segments in flight, of which idle connections have none;
+ * `pools` is theirs, shared by all.
+ *
+ * rr-1m: one-byte requests and responses, 32 out at a time, each on a connection chosen at random,
+ * through tp_toe_post(), as from another thread. The peer is the same over the first thousand of them.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rte_malloc.h>
+
+#include "bench.h"
+#include "toe_pair.h"
+#include "traffic.h"
+
+#define NB_CONNS 1000000
+#define QUICK_CONNS 50000
+#define NB_FEW 1000
+#define FIRST_PORT 1024
+#define FIRST_SERVICE 100
+#define BATCH 16 /* their SYNs and ACKs fit a burst */
+#define OUTSTANDING 32
+#define SETTLE_TURNS 4000000
+#define TRANSACTIONS 1000
+
+struct scene {
+	struct pair *p;
+	tp_toe_id *ids; /* [nb], the client's */
+	uint32_t nb;
+	uint32_t of; /* requests go to the first so many */
+	uint64_t nb_established, nb_done, nb_random;
+	double bytes, pools; /* for each end */
+};
+
+static struct scene scene;
+
+/* ---- users ----------------------------------------------------------------------- */
+
+static void
+established(struct tp_toe_call *call)
+{
+	scene.ids[scene.nb_established++] = call->id;
+}
+
+static void
+send_byte(struct tp_toe_call *call, void *arg)
+{
+	struct rte_mbuf *m = tp_toe_alloc(call);
+
+	(void)arg;
+	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
+		rte_panic("a byte cannot be sent\n");
+}
+
+static void
+ask_one(void)
+{
+	uint64_t r = traffic_random(scene.nb_random++) % scene.of;
+
+	if (tp_toe_post(scene.p->client.toe, scene.ids[r], send_byte, NULL) != 0)
+		rte_panic("a function cannot be posted\n");
+}
+
+static void
+answered(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	scene.nb_done += data->pkt_len;
+	tp_toe_consumed(call, data->pkt_len);
+	rte_pktmbuf_free(data);
+}
+
+static void
+answer(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	tp_toe_consumed(call, data->pkt_len);
+	if (tp_toe_send(call, data, true) != 0)
+		rte_panic("a byte cannot be sent back\n");
+}
+
+static const struct tp_toe_user client = {
+	.name = "client", .on_accept = established, .on_data = answered
+};
+static const struct tp_toe_user server = { .name = "server", .on_data = answer };
+
+/* ---- memory ------------------------------------------------------------------------ */
+
+static uint64_t
+resident(void)
+{
+	unsigned long total, rss = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%lu %lu", &total, &rss) != 2)
+		rss = 0;
+	if (f != NULL)
+		fclose(f);
+	return rss * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void
+chunk_resident(struct rte_mempool *mp, void *sum, struct rte_mempool_memhdr *chunk, unsigned int i)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *from = RTE_PTR_ALIGN_FLOOR(chunk->addr, page);
+	size_t nb = (RTE_PTR_ADD(chunk->addr, chunk->len) - (void *)from + page - 1) / page;
+	unsigned char *in = malloc(nb);
+
+	(void)mp;
+	(void)i;
+	if (in == NULL || mincore(from, nb * page, in) != 0)
+		rte_panic("memory of a pool cannot be looked at\n");
+	for (size_t k = 0; k < nb; k++)
+		*(uint64_t *)sum += in[k] & 1 ? page : 0;
+	free(in);
+}
+
+static void
+pool_resident(struct rte_mempool *mp, void *sum)
+{
+	rte_mempool_mem_iter(mp, chunk_resident, sum);
+}
+
+/* ---- connecting ---------------------------------------------------------------------- */
+
+/* Each service takes as many connections as there are ports. */
+static bool
+connect_next(uint32_t i)
+{
+	uint32_t ports = UINT16_MAX - FIRST_PORT + 1;
+
+	return pair_connect(scene.p, &client, NULL, FIRST_PORT + i % ports,
+	                       FIRST_SERVICE + i / ports) != TP_TOE_ID_NONE;
+}
+
+static bool
+connect_all(void)
+{
+	uint32_t i, turns = 0;
+
+	for (i = 0; i <= scene.nb / (UINT16_MAX - FIRST_PORT + 1); i++) {
+		if (pair_listen(scene.p, &server, FIRST_SERVICE + i) != 0)
+			return false;
+	}
+	for (i = 0; i < scene.nb; i++) {
+		if (!connect_next(i))
+			return false;
+		if (i % BATCH == 0)
+			pair_turn(scene.p);
+		while (i == 0 && scene.nb_established == 0 && turns++ < SETTLE_TURNS)
+			pair_turn(scene.p); /* the neighbours meet */
+	}
+	for (turns = 0; turns < SETTLE_TURNS && scene.nb_established < scene.nb; turns++)
+		pair_turn(scene.p);
+	return scene.nb_established == scene.nb;
+}
+
+/* Elements of pools, and EAL's heap, where the pools' lists of free elements are. */
+static uint64_t
+resident_pools(void)
+{
+	struct rte_malloc_socket_stats heap = { 0 };
+	uint64_t sum = 0;
+
+	rte_mempool_walk(pool_resident, &sum);
+	if (rte_malloc_get_socket_stats(0, &heap) != 0)
+		rte_panic("EAL's heap cannot be looked at\n");
+	return sum + heap.heap_allocsz_bytes;
+}
+
+static bool
+make_scene(uint32_t nb)
+{
+	struct pair_conf conf = { .link = PAIR_MEMORY, .nb_conns = nb };
+	uint64_t before, pools;
+
+	scene.nb = nb;
+	scene.ids = calloc(nb, sizeof(scene.ids[0]));
+	for (uint32_t i = 0; scene.ids != NULL && i < nb; i++)
+		scene.ids[i] = ~UINT64_C(0); /* resident before anything counts */
+	pools = resident_pools();
+	before = resident();
+	scene.p = pair_create(&conf);
+	if (scene.p == NULL || scene.ids == NULL || !connect_all())
+		return false;
+	pools = resident_pools() - pools;
+	scene.bytes = (double)(resident() - before - pools) / (2.0 * nb);
+	scene.pools = pools / (2.0 * nb);
+	return pair_losses(scene.p) == 0;
+}
+
+/* ---- cases ----------------------------------------------------------------------------- */
+
+static double
+run_rr(uint32_t of)
+{
+	uint64_t end = scene.nb_done + TRANSACTIONS, asked = scene.nb_done, t;
+
+	scene.of = of;
+	t = bench_tsc_start();
+	while (scene.nb_done < end) {
+		for (; asked < end && asked - scene.nb_done < OUTSTANDING; asked++)
+			ask_one();
+		pair_turn(scene.p);
+	}
+	t = bench_tsc_stop() - t;
+	return pair_losses(scene.p) == 0 ? (double)t / TRANSACTIONS : NAN;
+}
+
+static double
+run_all(void *ctx)
+{
+	(void)ctx;
+	return run_rr(scene.nb);
+}
+
+static double
+run_few(void *ctx)
+{
+	(void)ctx;
+	return run_rr(NB_FEW);
+}
+
+static void
+report_bytes(struct bench *b)
+{
+	struct bench_result result = {
+		.case_name = "bytes",
+		.value = scene.bytes,
+		.unit = "bytes/connection",
+		.goal = 600,
+		.nb_runs = 1,
+		.extra = json_pack("{s:i, s:f}", "conns", scene.nb, "pools", scene.pools),
+	};
+
+	bench_report(b, &result);
+}
+
+static void
+report_rr(struct bench *b)
+{
+	struct bench_contender c[] = { { .run = run_all }, { .run = run_few } };
+	struct bench_result result = {
+		.case_name = "rr-1m",
+		.unit = "cycles/transaction",
+		.peer = "1000 of the connections",
+		.extra = json_pack("{s:i, s:f}", "conns", scene.nb, "ratio_goal", 2.0),
+	};
+
+	if (bench_interleave(b, c, RTE_DIM(c)) == 0)
+		bench_report_stats(b, &result, &c[0].stat, &c[1].stat);
+	else
+		bench_fail(b, "rr-1m", "no figure: a frame was lost");
+}
+
+int
+main(int argc, char **argv)
+{
+	bool bytes, rr;
+	struct bench b;
+	int rc = bench_init(&b, "toe_scale", argc, argv, NULL);
+
+	if (rc != 0)
+		return bench_exit_code(rc);
+	tp_clock_init();
+	bytes = bench_wants(&b, "bytes");
+	rr = bench_wants(&b, "rr-1m");
+	if (!bytes && !rr)
+		return bench_fini(&b);
+	if (tp_meta_init() != 0 || !make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
+		bench_fail(&b, "all", "the connections are not there");
+		return bench_fini(&b);
+	}
+	if (bytes)
+		report_bytes(&b);
+	if (rr)
+		report_rr(&b);
+	return bench_fini(&b);
+}
