@@ -125,6 +125,9 @@ check_rec(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, const struc
 	MUST(!syn || rec->seq == c->iss, "SYN elsewhere than at its number");
 	MUST(!fin || rec_end(rec) == c->snd_nxt, "FIN before the end");
 	MUST(!fin || has(c, TP_TCP_F_FIN_SENT), "FIN without FIN_SENT");
+	MUST(!(rec->flags & TP_TCP_REC_SACKED) ||
+	                                !(rec->flags & (TP_TCP_REC_LOST | TP_TCP_REC_RETRANS)),
+	                "a record that arrived and is lost");
 	if (bytes == 0)
 		return NULL;
 	MUST(rec->data == *m && rec->off == *off, "a record's data elsewhere than in the queue");

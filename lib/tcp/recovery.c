@@ -139,17 +139,21 @@ tcp_recovery_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tc
 void
 tcp_recovery_exempt(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 {
-	struct tp_tcp_rec *head = c->tx_head, *rec;
+	struct tp_tcp_rec *first = NULL, *rec;
 	struct tcp_ack ack = { .now = now };
 
-	if (head == NULL)
+	for (rec = c->tx_head; rec != NULL; rec = rec->next) {
+		if (rec->flags & TP_TCP_REC_SACKED)
+			continue;
+		tcp_rec_mark(c, rec, TP_TCP_REC_EXEMPT, 0);
+		if (first == NULL)
+			first = rec;
+	}
+	if (first == NULL)
 		return;
-	for (rec = head; rec != NULL; rec = rec->next)
-		if (!(rec->flags & TP_TCP_REC_SACKED))
-			tcp_rec_mark(c, rec, TP_TCP_REC_EXEMPT, 0);
-	if (tcp_rec_bytes(head) > c->snd_mss)
-		tcp_txq_split(env, c, head, c->snd_mss);
-	tcp_mark_lost(env, c, head, &ack);
+	if (tcp_rec_bytes(first) > c->snd_mss)
+		tcp_txq_split(env, c, first, c->snd_mss);
+	tcp_mark_lost(env, c, first, &ack);
 	if (c->state <= TP_TCP_SYN_RCVD)
 		return;
 	tcp_recovery_lost(env, c, &ack, now);

@@ -72,6 +72,7 @@ spoiled_fields_are_found(void **state)
 	SPOIL(c->rcv_nxt, c->rcv_adv + 1);
 	SPOIL(c->rcv_nxt, c->ooo_head->seq);
 	SPOIL(c->rcv_unread, 0);
+	SPOIL(c->tx_head->next->flags, TP_TCP_REC_SACKED | TP_TCP_REC_LOST);
 	SPOIL(c->nb_ooo, 7);
 	SPOIL(c->nb_sack_recent, 3);
 	SPOIL(c->snd_queued, c->snd_queued - 1);

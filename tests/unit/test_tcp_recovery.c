@@ -425,6 +425,28 @@ test_path_changed_then_loss(void **state)
 	assert_false(f->c.flags & TP_TCP_F_EXEMPT);
 }
 
+/* What was SACKed arrived, even where the ACK stands: the peer has it, or takes it back (RFC 2018 8).
+ */
+static void
+test_path_changed_behind_sack(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	send_start(f);
+	send_flight(f, 6);
+	f->now += SEND_RTT;
+	tcp_in(f, SEND_ACK(0, .nb_sack = 1, .sack = { SACK(2, 4) }));
+	tcp_in(f, SEND_ACK(2));
+	tcp_flush(f);
+	assert_int_equal(f->c.tx_head->flags & TP_TCP_REC_SACKED, TP_TCP_REC_SACKED);
+	tp_tcp_path_changed(&f->env, &f->c, f->now);
+	tcp_collect(f);
+	send_expect(f, 4, 1);
+	tcp_in(f, SEND_ACK(2, .nb_sack = 1, .sack = { SACK(4, 5) }));
+	timeout(f);
+	send_expect(f, 2, 1);
+}
+
 /* Nothing in flight, nothing to do; a SYN is sent again. */
 static void
 test_path_changed_idle(void **state)
@@ -471,6 +493,7 @@ main(void)
 		TCP_TEST(test_path_changed),
 		TCP_TEST(test_path_changed_nothing_lost),
 		TCP_TEST(test_path_changed_then_loss),
+		TCP_TEST(test_path_changed_behind_sack),
 		TCP_TEST(test_path_changed_idle),
 	};
 
