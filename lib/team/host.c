@@ -303,6 +303,24 @@ host_deliver(struct tp_host *h, struct tp_member *me)
 	return total;
 }
 
+/* No host port: what members have for it is counted at once, and waits for none to come. */
+static unsigned int
+host_refuse(struct tp_host *h, struct tp_member *me)
+{
+	uint32_t mask = atomic_load_explicit(&h->member_mask, memory_order_acquire);
+	struct rte_mbuf *pkts[TP_BURST_MAX];
+	unsigned int total = 0;
+
+	for (; mask != 0; mask &= mask - 1) {
+		struct rte_ring *ring = h->fabric->ring[rte_bsf32(mask)][TP_NODE_HOST];
+		uint16_t n = rte_ring_sc_dequeue_burst(ring, (void **)pkts, h->burst, NULL);
+
+		tp_drop_burst(&me->ctr, TP_DROP_HOST_NONE, pkts, n);
+		total += n;
+	}
+	return total;
+}
+
 static unsigned int
 host_poll(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
@@ -311,6 +329,8 @@ host_poll(struct tp_host *h, struct tp_member *me, uint64_t now)
 	uint64_t bytes = 0, flags = 0;
 	uint16_t n;
 
+	if (port_id == RTE_MAX_ETHPORTS)
+		return 0;
 	n = rte_eth_rx_burst(port_id, 0, pkts, h->burst);
 	if (n == 0)
 		return 0;
@@ -343,10 +363,11 @@ tp_host_step(struct tp_host *h, struct tp_member *me, uint64_t now)
 		return 0;
 	}
 	host_apply(h, me, now);
-	if (atomic_load_explicit(&h->port_id, memory_order_acquire) != RTE_MAX_ETHPORTS) {
+	if (likely(atomic_load_explicit(&h->port_id, memory_order_acquire) != RTE_MAX_ETHPORTS))
 		n += host_deliver(h, me);
-		n += host_fetch(h, me, now);
-	}
+	else
+		n += host_refuse(h, me);
+	n += host_fetch(h, me, now);
 	host_leave(h);
 	return n;
 }

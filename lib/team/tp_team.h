@@ -424,8 +424,9 @@ void tp_host_publish(struct tp_host *host, struct tp_dist *dist);
 uint32_t tp_host_applied(const struct tp_host *host);
 
 /** One turn of the primary (claims A1-A3): take the guard with the epoch of its role word, apply
- * what control published, hand frames of the members to the host port, then the stash or a burst
- * of the host port to the members. Never waits. Member's lcore.
+ * what control published, hand frames of the members to the host port (without one they are
+ * dropped, TP_DROP_HOST_NONE), then the stash or a burst of the host port to the members. Never
+ * waits. Member's lcore.
  * @return frames moved
  */
 unsigned int tp_host_step(struct tp_host *host, struct tp_member *me, uint64_t now);
