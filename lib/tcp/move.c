@@ -18,7 +18,9 @@ tp_tcp_adopt(struct tp_tcp_env *env, struct tp_tcp_conn *to, const struct tp_tcp
 {
 	*to = *from;
 	env->held_bytes += tp_tcp_held(to);
-	tcp_clock(to, now);
+	/* A pace that is over by now has still to be noticed, by tp_tcp_next(). */
+	if (to->pace_ns <= to->last_now)
+		tcp_clock(to, now);
 }
 
 /* ---- what a record holds in less room --------------------------------------------------- */

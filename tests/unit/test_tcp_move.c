@@ -306,6 +306,28 @@ deadlines_stay_where_they_are(void **state)
 	tcp_expect(f, SEG(.seq = 1, .len = 100, .flags = TP_TCP_ACK | TP_TCP_PSH));
 }
 
+/* More may be sent by now, and nobody has said so yet. */
+static void
+a_pace_that_is_over_is_still_noticed(void **state)
+{
+	struct tcp_fix *f = *state;
+	uint64_t due;
+
+	f->conf.pacing = true;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	f->c.srtt_us = 100000;
+	f->c.cwnd = 4 * f->c.snd_mss;
+	tcp_write(f, 4 * 1448);
+	due = tp_tcp_next(&f->c);
+	assert_int_equal(due, f->c.pace_ns);
+	move(f, due + TP_NS_PER_MS);
+	assert_int_equal(tp_tcp_next(&f->c), due);
+	tcp_flush(f);
+	f->now = due + 2 * TP_NS_PER_MS;
+	tcp_collect(f);
+	assert_int_not_equal(tcp_nb_out(f), 0);
+}
+
 static void
 the_clock_never_goes_back(void **state)
 {
@@ -786,6 +808,7 @@ main(void)
 		TCP_TEST(a_full_connection_goes_on_elsewhere),
 		TCP_TEST(what_is_wanted_and_told_goes_along),
 		TCP_TEST(deadlines_stay_where_they_are),
+		TCP_TEST(a_pace_that_is_over_is_still_noticed),
 		TCP_TEST(the_clock_never_goes_back),
 		TCP_TEST(a_record_keeps_every_field),
 		TCP_TEST(a_record_keeps_marks_and_flags),
