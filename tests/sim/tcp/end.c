@@ -14,12 +14,6 @@
 /* Segments of one call that may go out at one instant. */
 #define OUTPUT_MAX 100000
 
-static struct tp_tcp_env *
-env(const struct end *e)
-{
-	return &e->w->host[e->host].env;
-}
-
 static uint64_t
 now(const struct end *e)
 {
@@ -55,17 +49,6 @@ end_init(struct world *w, unsigned int flow, unsigned int host)
 
 /* ---- the owner ---------------------------------------------------------------------- */
 
-/* Where a context lies is none of its business. */
-static void
-move(struct end *e)
-{
-	struct tp_tcp_conn *to = e->c == &e->slot[0] ? &e->slot[1] : &e->slot[0];
-
-	*to = *e->c;
-	memset(e->c, 0xa5, sizeof(*e->c));
-	e->c = to;
-}
-
 static void
 output(struct end *e)
 {
@@ -74,7 +57,8 @@ output(struct end *e)
 	unsigned int total = 0;
 
 	do {
-		n = tp_tcp_output(env(e), e->c, now(e), pkts, want);
+		end_shift(e);
+		n = tp_tcp_output(end_env(e), e->c, now(e), pkts, want);
 		total += n;
 		for (uint16_t i = 0; i < n; i++)
 			link_send(e->w, e, pkts[i]);
@@ -109,18 +93,21 @@ closed(struct end *e)
 		world_fail(e->w, "closed in state %s", tp_tcp_state_name(e->c->state));
 	if (tp_tcp_next(e->c) != TP_NEVER)
 		world_fail(e->w, "closed, with a timer");
-	tp_tcp_fini(env(e), e->c);
+	end_shift(e);
+	tp_tcp_fini(end_env(e), e->c);
 	if (memcmp(e->c, &zero, sizeof(zero)) != 0)
 		world_fail(e->w, "something is left after the end");
-	e->c = NULL;
+	end_conn_free(e);
 }
 
 static void
 take(struct end *e)
 {
-	struct rte_mbuf *m = tp_tcp_recv(e->c);
+	struct rte_mbuf *m;
 	uint32_t len = 0;
 
+	end_shift(e);
+	m = tp_tcp_recv(e->c);
 	for (const struct rte_mbuf *s = m; s != NULL; s = s->next) {
 		if (!stream_same(peer(e), e->read + len, rte_pktmbuf_mtod(s, void *), s->data_len))
 			world_fail(e->w, "%c.%u: wrong bytes behind %" PRIu64, 'A' + e->host,
@@ -190,8 +177,7 @@ settle(struct end *e)
 	check(e);
 	tp_tcp_info(e->c, now(e), &e->info);
 	events(e);
-	if (e->c != NULL && rng_one_in(&e->w->rng_app, 16))
-		move(e);
+	end_shift(e);
 }
 
 static void
@@ -209,10 +195,10 @@ prepare(struct end *e)
 	struct rng *r = &e->w->rng_app;
 	struct tp_tcp_conn *c;
 
-	e->c = c = &e->slot[rng_between(r, 0, 1)];
+	end_conn_new(e);
+	c = e->c;
 	e->used = true;
-	memset(c, 0, sizeof(*c));
-	tp_tcp_conn_init(env(e), c, &e->key, now(e));
+	tp_tcp_conn_init(end_env(e), c, &e->key, now(e));
 	if (rng_one_in(r, 3))
 		return;
 	c->iss = c->snd_una = c->snd_nxt = -(uint32_t)rng_log(r, 1, 1 << 20);
@@ -226,30 +212,31 @@ listener(struct end *e, struct tp_tcp_seg *seg)
 
 	if ((seg->flags & (TP_TCP_SYN | TP_TCP_ACK | TP_TCP_RST)) == TP_TCP_SYN) {
 		if (cookies) {
-			segment_out(e, tp_tcp_cookie_reply(env(e), &e->key, seg, now(e)));
+			segment_out(e, tp_tcp_cookie_reply(end_env(e), &e->key, seg, now(e)));
 			rte_pktmbuf_free(seg->data);
 			return;
 		}
 		prepare(e);
-		tp_tcp_accept(env(e), e->c, seg, now(e));
+		end_shift(e);
+		tp_tcp_accept(end_env(e), e->c, seg, now(e));
 		settle(e);
 		return;
 	}
-	e->c = &e->slot[0];
-	memset(e->c, 0, sizeof(*e->c));
+	end_conn_new(e);
 	if (cookies && (seg->flags & (TP_TCP_ACK | TP_TCP_RST)) == TP_TCP_ACK &&
-	                tp_tcp_cookie_open(env(e), e->c, &e->key, seg, now(e)) == 0) {
+	                tp_tcp_cookie_open(end_env(e), e->c, &e->key, seg, now(e)) == 0) {
 		e->used = true;
 		e->watch.iss = e->c->iss;
 		e->watch.max_sent = e->c->iss + 1;
-		tp_tcp_input(env(e), e->c, seg, now(e));
+		end_shift(e);
+		tp_tcp_input(end_env(e), e->c, seg, now(e));
 		settle(e);
 		return;
 	}
-	e->c = NULL;
+	end_conn_free(e);
 	/* A cookie holds the first numbers only: what overtakes them has to come again. */
 	if (!cookies)
-		segment_out(e, tp_tcp_refuse(env(e), &e->key, seg));
+		segment_out(e, tp_tcp_refuse(end_env(e), &e->key, seg));
 	rte_pktmbuf_free(seg->data);
 }
 
@@ -285,7 +272,7 @@ forge(struct end *e)
 	default:
 		break;
 	}
-	tp_tcp_input(env(e), c, &seg, now(e));
+	tp_tcp_input(end_env(e), c, &seg, now(e));
 	settle(e);
 }
 
@@ -299,19 +286,19 @@ knob(struct end *e)
 
 	switch (rng_between(r, 0, 3)) {
 	case 0:
-		rc = tp_tcp_set(env(e), e->c, flags[rng_between(r, 0, 2)], rng_one_in(r, 2),
+		rc = tp_tcp_set(end_env(e), e->c, flags[rng_between(r, 0, 2)], rng_one_in(r, 2),
 		                now(e));
 		break;
 	case 1:
-		rc = tp_tcp_set(env(e), e->c, TP_TCP_OPT_CC, rng_between(r, 0, TP_TCP_NB_CC - 1),
-		                now(e));
+		rc = tp_tcp_set(end_env(e), e->c, TP_TCP_OPT_CC,
+		                rng_between(r, 0, TP_TCP_NB_CC - 1), now(e));
 		break;
 	case 2:
-		rc = tp_tcp_set(env(e), e->c, TP_TCP_OPT_RCV_BUF, rng_log(r, 4096, 1 << 20),
+		rc = tp_tcp_set(end_env(e), e->c, TP_TCP_OPT_RCV_BUF, rng_log(r, 4096, 1 << 20),
 		                now(e));
 		break;
 	default:
-		rc = tp_tcp_set(env(e), e->c, TP_TCP_OPT_SND_BUF, rng_log(r, 4096, 1 << 20),
+		rc = tp_tcp_set(end_env(e), e->c, TP_TCP_OPT_SND_BUF, rng_log(r, 4096, 1 << 20),
 		                now(e));
 		break;
 	}
@@ -326,12 +313,15 @@ upset(struct end *e)
 	const struct setup *set = e->w->set;
 	struct rng *r = &e->w->rng_app;
 
+	end_shift(e);
 	if (e->c != NULL && rng_ppm(r, set->attack))
 		forge(e);
+	end_shift(e);
 	if (e->c != NULL && rng_ppm(r, set->knobs))
 		knob(e);
 	if (e->c != NULL && rng_ppm(r, set->path_changed)) {
-		tp_tcp_path_changed(env(e), e->c, now(e));
+		end_shift(e);
+		tp_tcp_path_changed(end_env(e), e->c, now(e));
 		settle(e);
 	}
 }
@@ -342,12 +332,13 @@ end_input(struct end *e, struct tp_tcp_seg *seg)
 	e->nb_segs++;
 	watch_got(e, seg);
 	if (e->c != NULL) {
-		tp_tcp_input(env(e), e->c, seg, now(e));
+		end_shift(e);
+		tp_tcp_input(end_env(e), e->c, seg, now(e));
 		settle(e);
 	} else if (e->w->set->open == OPEN_BOTH && !e->used) {
 		rte_pktmbuf_free(seg->data);
 	} else if (e->used || e->host == 0) {
-		segment_out(e, tp_tcp_refuse(env(e), &e->key, seg));
+		segment_out(e, tp_tcp_refuse(end_env(e), &e->key, seg));
 		rte_pktmbuf_free(seg->data);
 	} else {
 		listener(e, seg);
@@ -362,7 +353,8 @@ end_icmp(struct end *e, uint32_t seq, uint16_t mtu)
 	if (e->c == NULL)
 		return;
 	watch_note(e, "ICMP too big");
-	tp_tcp_icmp(env(e), e->c, TP_TCP_ICMP_MTU, seq, mtu, now(e));
+	end_shift(e);
+	tp_tcp_icmp(end_env(e), e->c, TP_TCP_ICMP_MTU, seq, mtu, now(e));
 	settle(e);
 }
 
@@ -426,7 +418,8 @@ finish_writing(struct end *e)
 		return;
 	e->shut = true;
 	watch_note(e, "shutdown");
-	tp_tcp_shutdown(env(e), e->c, now(e));
+	end_shift(e);
+	tp_tcp_shutdown(end_env(e), e->c, now(e));
 	settle(e);
 }
 
@@ -459,7 +452,8 @@ write_some(struct end *e)
 		e->write_at = e->w->now + 10 * MS;
 		return;
 	}
-	rc = tp_tcp_send(env(e), e->c, m, e->app->message || e->written + len == e->app->total,
+	end_shift(e);
+	rc = tp_tcp_send(end_env(e), e->c, m, e->app->message || e->written + len == e->app->total,
 	                now(e));
 	if (rc == 0) {
 		e->written += len;
@@ -501,7 +495,8 @@ consume(struct end *e)
 
 	if (len > 0) {
 		e->unconsumed -= len;
-		tp_tcp_consumed(env(e), e->c, len, now(e));
+		end_shift(e);
+		tp_tcp_consumed(end_env(e), e->c, len, now(e));
 		settle(e);
 	}
 	if (e->c != NULL && e->unconsumed > 0)
@@ -520,7 +515,8 @@ finish(struct end *e)
 	if (!e->shut || e->unconsumed > 0)
 		return;
 	e->gone = true;
-	tp_tcp_close(env(e), e->c, now(e));
+	end_shift(e);
+	tp_tcp_close(end_env(e), e->c, now(e));
 	settle(e);
 }
 
@@ -556,7 +552,8 @@ step_wake(struct end *e)
 	e->wake_at = TP_NEVER;
 	if (!e->used) {
 		prepare(e);
-		tp_tcp_connect(env(e), e->c, now(e));
+		end_shift(e);
+		tp_tcp_connect(end_env(e), e->c, now(e));
 		if (app->early)
 			e->write_at = e->w->now;
 		settle(e);
@@ -564,10 +561,11 @@ step_wake(struct end *e)
 		e->gone = true;
 		watch_note(e, app->end == APP_ABORT ? "abort" : "close");
 		take(e);
+		end_shift(e);
 		if (app->end == APP_ABORT)
-			tp_tcp_abort(env(e), e->c, TP_TCP_R_ABORT, now(e));
+			tp_tcp_abort(end_env(e), e->c, TP_TCP_R_ABORT, now(e));
 		else
-			tp_tcp_close(env(e), e->c, now(e));
+			tp_tcp_close(end_env(e), e->c, now(e));
 		settle(e);
 	}
 }
@@ -579,7 +577,8 @@ end_give_up(struct end *e)
 		return;
 	e->gone = true;
 	watch_note(e, "gives up");
-	tp_tcp_abort(env(e), e->c, TP_TCP_R_ABORT, now(e));
+	end_shift(e);
+	tp_tcp_abort(end_env(e), e->c, TP_TCP_R_ABORT, now(e));
 	settle(e);
 }
 
@@ -609,7 +608,8 @@ end_next(const struct end *e)
 static void
 step_timer(struct end *e)
 {
-	tp_tcp_timer(env(e), e->c, now(e));
+	end_shift(e);
+	tp_tcp_timer(end_env(e), e->c, now(e));
 	settle(e);
 	if (e->c == NULL || tp_tcp_next(e->c) > now(e))
 		e->nb_spins = 0;

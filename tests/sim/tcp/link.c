@@ -226,6 +226,7 @@ transmit(struct world *w, struct end *e, const uint8_t *frame, uint32_t len)
 		ls->queue_lost++;
 	}
 	watch_trace(w, e->host, p->frame, p->len, fate);
+	trail_add(w, p->frame, p->len);
 	if (fate != NULL) {
 		ls->lost++;
 		free(p);

@@ -104,7 +104,7 @@ pingpong(uint32_t nb, uint32_t size)
 static uint64_t
 mib(int host, enum tp_tcp_mib counter)
 {
-	return w.host[host].env.mib[counter];
+	return host_mib(&w, host, counter);
 }
 
 /* Bits a second that an application got of the second half of all. */

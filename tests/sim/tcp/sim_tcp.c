@@ -22,14 +22,19 @@
 #else
 #define DEFAULT_SEEDS 600
 #endif
+#define MIGRATE_PART 2 /* of these: each is run in four ways */
 #define LONG_FACTOR 20
 #define MAX_JOBS 16
 #define MAX_SECONDS 30
 #define MAX_FAILURES 20
 
+/* How to say it on the command line; by enum moves. */
+static const char *const ways[] = { "none", "some", "all", "park" };
+
 struct args {
 	uint64_t first, nb;
-	bool trace, measured;
+	bool trace, measured, migrate;
+	enum moves moves;
 	const char *name, *pcap;
 };
 
@@ -37,7 +42,7 @@ struct args {
 struct job {
 	pid_t pid;
 	uint64_t next, step, end; /* seeds */
-	uint64_t nb_good, nb_bad, nb_segs;
+	uint64_t nb_good, nb_bad, nb_segs, nb_moves, nb_parked;
 	bool running;
 };
 
@@ -45,14 +50,29 @@ static int
 usage(FILE *to)
 {
 	fprintf(to, "Usage: sim_tcp [--seed N] [--seeds N] [--long] [--trace] [--pcap FILE]\n"
+	            "               [--moves none|some|all|park] [--migrate]\n"
 	            "       sim_tcp --measured [NAME] [--trace] [--pcap FILE]\n"
 	            "  --seed N    begin with this one (and run it alone, without --seeds)\n"
 	            "  --seeds N   run so many\n"
 	            "  --long      run many\n"
+	            "  --moves     when connections go to another owner (some)\n"
+	            "  --migrate   each seed with none, all and some moves: the same must\n"
+	            "              happen; then parked whenever possible\n"
 	            "  --measured  scenarios with an expected speed\n"
 	            "  --trace     print each packet\n"
 	            "  --pcap FILE write what was on the wire\n");
 	return to == stderr ? 2 : 0;
+}
+
+static bool
+parse_moves(const char *word, enum moves *moves)
+{
+	for (unsigned int i = 0; i < RTE_DIM(ways); i++)
+		if (strcmp(word, ways[i]) == 0) {
+			*moves = i;
+			return true;
+		}
+	return false;
 }
 
 static int
@@ -65,6 +85,8 @@ parse(int argc, char **argv, struct args *a)
 		{ "trace", no_argument, NULL, 't' },
 		{ "pcap", required_argument, NULL, 'p' },
 		{ "measured", no_argument, NULL, 'm' },
+		{ "moves", required_argument, NULL, 'w' },
+		{ "migrate", no_argument, NULL, 'M' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -72,6 +94,7 @@ parse(int argc, char **argv, struct args *a)
 	int opt;
 
 	a->first = 1;
+	a->moves = MOVES_SOME;
 	a->nb = DEFAULT_SEEDS * (getenv("TP_TEST_LONG") != NULL ? LONG_FACTOR : 1);
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 's') {
@@ -89,6 +112,11 @@ parse(int argc, char **argv, struct args *a)
 			a->pcap = optarg;
 		} else if (opt == 'm') {
 			a->measured = true;
+		} else if (opt == 'M') {
+			a->migrate = true;
+		} else if (opt == 'w') {
+			if (!parse_moves(optarg, &a->moves))
+				return -1;
 		} else if (opt == 'h') {
 			exit(usage(stdout));
 		} else {
@@ -97,6 +125,8 @@ parse(int argc, char **argv, struct args *a)
 	}
 	if (a->measured && optind < argc)
 		a->name = argv[optind++];
+	if (a->migrate && !many)
+		a->nb /= MIGRATE_PART;
 	if (one && !many)
 		a->nb = 1;
 	return optind == argc && a->nb > 0 ? 0 : -1;
@@ -117,22 +147,76 @@ start(void)
 }
 
 static bool
+run_way(struct world *w, const struct setup *set, const struct args *a, struct job *job)
+{
+	bool good;
+
+	/* One that does not end is a failure too: CPU time counts. */
+	setitimer(ITIMER_PROF, &(struct itimerval){ .it_value = { .tv_sec = MAX_SECONDS } }, NULL);
+	good = world_run(w, set, a->trace, a->pcap);
+	setitimer(ITIMER_PROF, &(struct itimerval){ 0 }, NULL);
+	for (unsigned int f = 0; f < set->nb_flows; f++)
+		job->nb_segs += w->end[f][0].nb_segs + w->end[f][1].nb_segs;
+	job->nb_moves += w->nb_moves;
+	job->nb_parked += w->nb_parked;
+	if (!good)
+		printf("FAILED: sim_tcp --moves %s --seed %" PRIu64 "  # %s\n", ways[set->moves],
+		                set->seed, w->failure);
+	return good;
+}
+
+/* Owners that share nothing else share two limits, and moving changes what is left of them. */
+static bool
+is_comparable(const struct world *w, const struct setup *set)
+{
+	uint64_t limited = host_mib(w, 0, TP_TCP_M_CHALLENGE_LIMIT) +
+	                   host_mib(w, 1, TP_TCP_M_CHALLENGE_LIMIT);
+
+	return limited == 0 && (set->held_max == 0 || set->nb_flows == 1);
+}
+
+/* The same seed without moves, then with them: nobody must see a difference. */
+static bool
+run_migrate(struct world *w, struct setup *set, const struct args *a, struct job *job)
+{
+	static const enum moves moving[] = { MOVES_ALL, MOVES_SOME };
+	static struct trail stays, moved;
+	uint64_t when;
+	bool same;
+
+	set->moves = MOVES_NONE;
+	set->trail = &stays;
+	if (!run_way(w, set, a, job))
+		return false;
+	same = is_comparable(w, set);
+	set->trail = &moved;
+	for (unsigned int i = 0; i < RTE_DIM(moving); i++) {
+		set->moves = moving[i];
+		if (!run_way(w, set, a, job))
+			return false;
+		if (!same || trail_same(&stays, &moved, &when))
+			continue;
+		printf("FAILED: sim_tcp --migrate --seed %" PRIu64
+		       "  # with --moves %s it is not as with none from %.6f on\n",
+		                set->seed, ways[set->moves], when / 1e9);
+		return false;
+	}
+	set->trail = NULL;
+	set->moves = MOVES_PARK;
+	return run_way(w, set, a, job);
+}
+
+static bool
 run_seed(uint64_t seed, const struct args *a, struct job *job)
 {
 	static struct world w;
 	static struct setup set;
-	bool good;
 
 	scenario_make(&set, seed);
-	/* One that does not end is a failure too: CPU time counts. */
-	setitimer(ITIMER_PROF, &(struct itimerval){ .it_value = { .tv_sec = MAX_SECONDS } }, NULL);
-	good = world_run(&w, &set, a->trace, a->pcap);
-	setitimer(ITIMER_PROF, &(struct itimerval){ 0 }, NULL);
-	for (unsigned int f = 0; f < set.nb_flows; f++)
-		job->nb_segs += w.end[f][0].nb_segs + w.end[f][1].nb_segs;
-	if (!good)
-		printf("FAILED: sim_tcp --seed %" PRIu64 "  # %s\n", seed, w.failure);
-	return good;
+	if (a->migrate)
+		return run_migrate(&w, &set, a, job);
+	set.moves = a->moves;
+	return run_way(&w, &set, a, job);
 }
 
 /* A process runs its seeds until one fails: what that one spoilt ends with the process. */
@@ -233,6 +317,7 @@ static int
 run_seeds(const struct args *a)
 {
 	uint64_t nb = RTE_MIN((uint64_t)sysconf(_SC_NPROCESSORS_ONLN), a->nb), good = 0, segs = 0;
+	uint64_t moves = 0, parked = 0;
 	struct job *job = mmap(NULL, MAX_JOBS * sizeof(*job), PROT_READ | PROT_WRITE,
 	                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -252,8 +337,11 @@ run_seeds(const struct args *a)
 	for (uint64_t i = 0; i < nb; i++) {
 		good += job[i].nb_good;
 		segs += job[i].nb_segs;
+		moves += job[i].nb_moves;
+		parked += job[i].nb_parked;
 	}
-	printf("%" PRIu64 " segments\n", segs);
+	printf("%" PRIu64 " segments, %" PRIu64 " moves, %" PRIu64 " times parked\n", segs, moves,
+	                parked);
 	printf("%" PRIu64 " passed, %" PRIu64 " failed\n", good, a->nb - good);
 	return good != a->nb;
 }

@@ -10,6 +10,7 @@
  *   scenario.c  what a seed means
  *   world.c     what comes next; the end
  *   end.c       one end of a connection: the engine's owner, and the application
+ *   shard.c     owners that connections go to and from
  *   link.c      what happens to a packet on its way
  *   watch.c     what every packet on the wire must be like; trace and capture
  *   pools.c     buffers: none may be lost, any may be refused
@@ -26,6 +27,7 @@
 
 #define MAX_FLOWS 8
 #define MAX_CUTS 4
+#define NB_SHARDS 3
 #define FRAME_MAX 65600
 #define MS TP_NS_PER_MS
 #define S TP_NS_PER_S
@@ -131,8 +133,24 @@ enum open_mode {
 	OPEN_BOTH,     /**< both connect at about the same time */
 };
 
+/** When connections go to another owner. */
+enum moves {
+	MOVES_NONE,
+	MOVES_SOME, /**< at one in 16 calls of the engine */
+	MOVES_ALL,  /**< at each */
+	MOVES_PARK, /**< they are parked whenever they may be, and move now and then */
+};
+
+/** What happened, as pairs of numbers: when, and a hash of what. */
+struct trail {
+	uint64_t *at;
+	size_t nb, size;
+};
+
 struct setup {
 	uint64_t seed;
+	enum moves moves;
+	struct trail *trail; /**< out, NULL: not wanted */
 	bool v6;
 	enum open_mode open;
 	unsigned int nb_flows;
@@ -180,7 +198,7 @@ struct end {
 	const struct app_conf *app;
 	struct tp_tcp_key key;
 	struct tp_tcp_conn *c; /**< NULL: none */
-	struct tp_tcp_conn slot[2];
+	unsigned int shard;    /**< its owner */
 	bool used, established, eof, closed, shut, gone;
 	uint8_t reason;
 	uint8_t last_state; /**< before it was CLOSED */
@@ -202,7 +220,7 @@ struct end {
 };
 
 struct host {
-	struct tp_tcp_env env;
+	struct tp_tcp_env env[NB_SHARDS];
 	struct tp_tcp_secret secret;
 	uint64_t clock; /**< its clock is ahead of the world's by so much */
 	uint64_t nb_in, nb_in_err, nb_refused;
@@ -226,14 +244,14 @@ struct link_state {
 
 struct world {
 	const struct setup *set;
-	struct rng rng, rng_app, rng_fail;
+	struct rng rng, rng_app, rng_fail, rng_move;
 	uint64_t now;
 	struct host host[2];
 	struct end end[MAX_FLOWS][2];
 	struct link_state link[2];
 	struct packet **heap;
 	unsigned int nb_heap, size_heap;
-	uint64_t order, nb_steps;
+	uint64_t order, nb_steps, nb_moves, nb_parked;
 	unsigned int nb_spins;
 	bool trace;
 	FILE *pcap;
@@ -269,6 +287,22 @@ void end_input(struct end *e, struct tp_tcp_seg *seg);
 void end_icmp(struct end *e, uint32_t seq, uint16_t mtu);
 /** Nothing will happen any more: the application gives up. */
 void end_give_up(struct end *e);
+
+/* ---- shard.c --------------------------------------------------------------------------- */
+
+struct tp_tcp_env *end_env(const struct end *e);
+/** Zero, at any of the owners. */
+void end_conn_new(struct end *e);
+/** Its memory goes; what it holds must be gone. */
+void end_conn_free(struct end *e);
+/** Between two calls of the engine it may go elsewhere. */
+void end_shift(struct end *e);
+/** Of all owners. */
+uint64_t host_mib(const struct world *w, unsigned int host, enum tp_tcp_mib counter);
+/** Note it. */
+void trail_add(struct world *w, const void *what, uint32_t len);
+/** @param when out: where they part */
+bool trail_same(const struct trail *a, const struct trail *b, uint64_t *when);
 
 /* ---- link.c ---------------------------------------------------------------------------- */
 

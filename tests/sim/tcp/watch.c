@@ -369,6 +369,7 @@ watch_trace(struct world *w, unsigned int from, const uint8_t *frame, uint32_t l
 void
 watch_note(struct end *e, const char *what)
 {
+	trail_add(e->w, what, strlen(what));
 	if (e->w->trace)
 		printf("%.6f %c.%u %s (%s)\n", e->w->now / 1e9, 'A' + e->host, e->flow, what,
 		                e->c != NULL ? tp_tcp_state_name(e->c->state) : "no connection");

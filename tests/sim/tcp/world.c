@@ -37,7 +37,7 @@ host_init(struct world *w, unsigned int host)
 	for (size_t i = 0; i < sizeof(h->secret) / sizeof(*word); i++)
 		word[i] = rng_next(&w->rng);
 	h->clock = rng_log(&w->rng, S, 100 * 24 * 3600 * S);
-	h->env = (struct tp_tcp_env){
+	h->env[0] = (struct tp_tcp_env){
 		.conf = &set->conf[host],
 		.secret = &h->secret,
 		.pool = pools[host][POOL_HDR],
@@ -45,6 +45,8 @@ host_init(struct world *w, unsigned int host)
 		.recs = pools[host][POOL_RECS],
 		.held_max = set->held_max,
 	};
+	for (unsigned int i = 1; i < NB_SHARDS; i++)
+		h->env[i] = h->env[0];
 	pools_fail(host, set->fail[host], &w->rng_fail);
 }
 
@@ -57,6 +59,9 @@ world_init(struct world *w, const struct setup *set)
 	w->rng.s = set->seed ^ UINT64_C(0x1234567);
 	w->rng_app.s = rng_next(&w->rng);
 	w->rng_fail.s = rng_next(&w->rng);
+	w->rng_move.s = rng_next(&w->rng);
+	if (set->trail != NULL)
+		set->trail->nb = 0;
 	for (unsigned int h = 0; h < 2; h++)
 		host_init(w, h);
 	for (unsigned int f = 0; f < set->nb_flows; f++)
@@ -109,6 +114,15 @@ pass_time(struct world *w, uint64_t to)
 		world_fail(w, "too many steps");
 }
 
+/* Not only where the engine is called, but at any time. */
+static void
+shift_any(struct world *w)
+{
+	unsigned int flow = rng_between(&w->rng_move, 0, w->set->nb_flows - 1);
+
+	end_shift(&w->end[flow][rng_between(&w->rng_move, 0, 1)]);
+}
+
 static void
 run(struct world *w)
 {
@@ -122,6 +136,7 @@ run(struct world *w)
 		pass_time(w, at);
 		if (world_failed(w))
 			return;
+		shift_any(w);
 		if (who == NULL)
 			link_deliver(w);
 		else
@@ -191,9 +206,10 @@ check_pools(struct world *w)
 		"received" };
 
 	for (unsigned int h = 0; h < 2; h++) {
-		if (w->host[h].env.held_bytes != 0)
-			world_fail(w, "%c still holds %" PRIu64 " bytes", 'A' + h,
-			                w->host[h].env.held_bytes);
+		for (unsigned int i = 0; i < NB_SHARDS; i++)
+			if (w->host[h].env[i].held_bytes != 0)
+				world_fail(w, "%c's shard %u still holds %" PRIu64 " bytes",
+				                'A' + h, i, w->host[h].env[i].held_bytes);
 		for (unsigned int p = 0; p < NB_POOLS; p++)
 			if (pools_out(h, p) != 0)
 				world_fail(w, "%c lost %u buffers: %s", 'A' + h, pools_out(h, p),
@@ -206,8 +222,13 @@ static void
 check_counters(struct world *w)
 {
 	for (unsigned int h = 0; h < 2; h++) {
-		const uint64_t *mib = w->host[h].env.mib;
-		uint64_t opens = mib[TP_TCP_M_ACTIVE_OPENS] + mib[TP_TCP_M_PASSIVE_OPENS], used = 0;
+		uint64_t mib[TP_TCP_NB_MIB], opens, used = 0;
+
+		for (int i = 0; i < TP_TCP_NB_MIB; i++) {
+			mib[i] = host_mib(w, h, i);
+			trail_add(w, &mib[i], sizeof(mib[i]));
+		}
+		opens = mib[TP_TCP_M_ACTIVE_OPENS] + mib[TP_TCP_M_PASSIVE_OPENS];
 
 		for (unsigned int f = 0; f < w->set->nb_flows; f++)
 			used += w->end[f][h].used;
@@ -233,6 +254,9 @@ world_run(struct world *w, const struct setup *set, bool trace, const char *pcap
 		fclose(w->pcap);
 	w->pcap = NULL;
 	world_clear(w);
+	for (unsigned int f = 0; f < set->nb_flows; f++)
+		for (unsigned int h = 0; h < 2; h++)
+			end_conn_free(&w->end[f][h]);
 	if (world_failed(w))
 		return false;
 	for (unsigned int f = 0; f < set->nb_flows; f++)
