@@ -40,7 +40,7 @@ linux_state(const struct pd_socket *so)
 
 	if (so->listens)
 		return 10;
-	return so->has_conn ? state[so->c.state] : 7;
+	return so->has_conn ? state[so->c->state] : 7;
 }
 
 /* Linux counts in segments what we count in bytes. */
@@ -56,7 +56,7 @@ fill_info(struct pd_stack *s, struct pd_socket *so, struct tcp_info *ti)
 	struct tp_tcp_info i = so->last;
 
 	if (so->has_conn)
-		tp_tcp_info(&so->c, s->now, &i);
+		tp_tcp_info(so->c, s->now, &i);
 	*ti = (struct tcp_info){
 		.tcpi_state = linux_state(so),
 		.tcpi_ca_state = i.ca,
@@ -113,7 +113,7 @@ static int
 get_tcp(struct pd_stack *s, struct pd_socket *so, int name, void *value, socklen_t *len)
 {
 	struct tcp_info info;
-	const char *word = so->c.cc == TP_TCP_CC_CUBIC ? "cubic" : "reno";
+	const char *word = so->c->cc == TP_TCP_CC_CUBIC ? "cubic" : "reno";
 	int n;
 
 	switch (name) {
@@ -123,16 +123,16 @@ get_tcp(struct pd_stack *s, struct pd_socket *so, int name, void *value, socklen
 	case TCP_CONGESTION:
 		return answer(word, strlen(word) + 1, value, len);
 	case TCP_NODELAY:
-		n = (so->c.flags & TP_TCP_F_NODELAY) != 0;
+		n = (so->c->flags & TP_TCP_F_NODELAY) != 0;
 		return answer(&n, sizeof(n), value, len);
 	case TCP_QUICKACK:
-		n = (so->c.flags & TP_TCP_F_QUICKACK) != 0;
+		n = (so->c->flags & TP_TCP_F_QUICKACK) != 0;
 		return answer(&n, sizeof(n), value, len);
 	case TCP_MAXSEG:
-		n = so->c.snd_mss;
+		n = so->c->snd_mss;
 		return answer(&n, sizeof(n), value, len);
 	case TCP_USER_TIMEOUT:
-		n = so->c.user_timeout_ms;
+		n = so->c->user_timeout_ms;
 		return answer(&n, sizeof(n), value, len);
 	default:
 		return fails(ENOPROTOOPT);
@@ -150,13 +150,13 @@ get_socket(struct pd_socket *so, int name, void *value, socklen_t *len)
 		so->error = 0;
 		break;
 	case SO_RCVBUF:
-		n = so->c.rcv_buf;
+		n = so->c->rcv_buf;
 		break;
 	case SO_SNDBUF:
-		n = so->c.snd_buf;
+		n = so->c->snd_buf;
 		break;
 	case SO_KEEPALIVE:
-		n = (so->c.flags & TP_TCP_F_KEEPALIVE) != 0;
+		n = (so->c->flags & TP_TCP_F_KEEPALIVE) != 0;
 		break;
 	default:
 		return fails(ENOPROTOOPT);
@@ -193,7 +193,7 @@ set_conn(struct pd_stack *s, struct pd_socket *so, enum tp_tcp_opt opt, uint64_t
 	int rc = 0;
 
 	if (so->has_conn) {
-		rc = tp_tcp_set(&s->env, &so->c, opt, value, s->now);
+		rc = tp_tcp_set(pd_env(s, so), so->c, opt, value, s->now);
 		stack_settle(s, so);
 		return rc < 0 ? fails(-rc) : 0;
 	}
@@ -320,9 +320,9 @@ pd_ioctl(void *userdata, int fd, unsigned long request, ...)
 	else if (request == SIOCINQ)
 		*value = unread(so);
 	else if (request == SIOCOUTQ)
-		*value = so->c.snd_queued;
+		*value = so->c->snd_queued;
 	else if (request == SIOCOUTQNSD)
-		*value = so->c.snd_queued - (so->c.snd_nxt - so->c.snd_una);
+		*value = so->c->snd_queued - (so->c->snd_nxt - so->c->snd_una);
 	else
 		rc = fails(EINVAL);
 	pthread_mutex_unlock(&s->lock);

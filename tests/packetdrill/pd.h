@@ -76,8 +76,13 @@ struct packetdrill_interface {
 };
 static_assert(sizeof(struct packetdrill_interface) == 33 * sizeof(void *), "33 pointers");
 
-/** The one symbol. @param flags words "name=value" between commas (stack_flag()), or NULL */
+/** The one symbol that packetdrill wants.
+ * @param flags words "name=value" between commas (stack_flag()), or NULL; with "move" connections go
+ *   to another owner and other memory before each call, packet and timer
+ */
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
+/** How often they did. */
+extern unsigned int packetdrill_nb_moves;
 
 #define PD_SOCKETS 16
 #define PD_FIRST_FD 1000
@@ -102,7 +107,8 @@ struct pd_socket {
 	bool has_conn;
 	struct tp_tcp_key key; /* laddr and lport after bind() */
 	bool bound;
-	struct tp_tcp_conn c;
+	struct tp_tcp_conn slot[2], *c;
+	unsigned int owner;  /* whose connection it is */
 	struct rte_mbuf *rx; /* taken, not yet read */
 	uint32_t rx_off;
 	struct tp_tcp_info last; /* before it ended */
@@ -115,16 +121,25 @@ struct pd_stack {
 	uint64_t now;            /* ns */
 	struct tp_tcp_conf conf;
 	struct tp_tcp_secret secret;
-	struct tp_tcp_env env;
+	struct tp_tcp_env env[2]; /* two owners */
+	bool move;
 	struct pd_socket socket[PD_SOCKETS];
 	struct pd_packet *queue[PD_QUEUE];
 	unsigned int queue_head, queue_tail;
 };
 
+static inline struct tp_tcp_env *
+pd_env(struct pd_stack *s, const struct pd_socket *so)
+{
+	return &s->env[so->owner];
+}
+
 /* ---- stack.c: all but the first two with the lock held ------------------------------ */
 
 struct pd_stack *stack_new(const char *flags);
 void stack_free(struct pd_stack *s);
+/* If that was asked for: its connection goes to the other owner. */
+void stack_move(struct pd_stack *s, struct pd_socket *so);
 /* After each call of the engine: send, note events, wake who waits. */
 void stack_settle(struct pd_stack *s, struct pd_socket *so);
 /* Time passes, timers run. */

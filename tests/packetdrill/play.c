@@ -300,7 +300,8 @@ main(int argc, char **argv)
 	} plays[] = { { "IPv4", play_v4 }, { "IPv6", play_v6 }, { "retransmit", play_retransmit },
 		{ "reset", play_reset }, { "connect", play_connect }, { "blocking", play_blocking },
 		{ "clock", play_clock } };
-	unsigned int nb_bad = 0;
+	static const char *const flags[] = { "timestamps=0,ecn=0", "timestamps=0,ecn=0,move" };
+	unsigned int nb_bad = 0, nb = 0, *nb_moves;
 	init_function init;
 	void *so;
 
@@ -310,15 +311,20 @@ main(int argc, char **argv)
 		return 2;
 	}
 	*(void **)&init = dlsym(so, "packetdrill_interface_init");
-	if (init == NULL)
+	nb_moves = dlsym(so, "packetdrill_nb_moves");
+	if (init == NULL || nb_moves == NULL)
 		return 2;
-	for (unsigned int i = 0; i < RTE_DIM(plays); i++) {
-		nb_failed = 0;
-		init("timestamps=0,ecn=0", &ifc);
-		plays[i].play();
-		ifc.free(ifc.userdata);
-		printf("%s %u - %s\n", nb_failed == 0 ? "ok" : "not ok", i + 1, plays[i].name);
-		nb_bad += nb_failed != 0;
-	}
+	for (unsigned int way = 0; way < RTE_DIM(flags); way++)
+		for (unsigned int i = 0; i < RTE_DIM(plays); i++) {
+			nb_failed = 0;
+			*nb_moves = 0;
+			init(flags[way], &ifc);
+			plays[i].play();
+			ifc.free(ifc.userdata);
+			CHECK((*nb_moves > 0) == (way == 1 && plays[i].play != play_clock));
+			printf("%s %u - %s%s\n", nb_failed == 0 ? "ok" : "not ok", ++nb,
+			                plays[i].name, way == 1 ? ", moving" : "");
+			nb_bad += nb_failed != 0;
+		}
 	return nb_bad != 0;
 }

@@ -27,6 +27,7 @@ pd_find(struct pd_stack *s, int fd)
 		errno = EBADF;
 		return NULL;
 	}
+	stack_move(s, so);
 	return so;
 }
 
@@ -277,7 +278,7 @@ receive(struct pd_stack *s, struct pd_socket *so, void *buf, size_t len, int fla
 		return fails(so->has_conn ? EAGAIN : ENOTCONN);
 	n = copy_out(so, buf, len, flags & MSG_PEEK);
 	if (so->has_conn && !(flags & MSG_PEEK)) {
-		tp_tcp_consumed(&s->env, &so->c, n, s->now);
+		tp_tcp_consumed(pd_env(s, so), so->c, n, s->now);
 		stack_settle(s, so);
 	}
 	return n;
@@ -350,7 +351,7 @@ copy_in(struct pd_stack *s, const uint8_t *buf, uint32_t len)
 	struct rte_mbuf *head = NULL, **end = &head;
 
 	for (uint32_t done = 0; done < len;) {
-		struct rte_mbuf *m = rte_pktmbuf_alloc(s->env.pool);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(s->env[0].pool);
 		uint32_t n = RTE_MIN(len - done, 1448u);
 
 		if (m == NULL) {
@@ -373,9 +374,9 @@ copy_in(struct pd_stack *s, const uint8_t *buf, uint32_t len)
 static ssize_t
 offer(struct pd_stack *s, struct pd_socket *so, const uint8_t *buf, uint32_t len, bool push)
 {
-	uint32_t n = RTE_MIN(len, tp_tcp_send_space(&so->c));
+	uint32_t n = RTE_MIN(len, tp_tcp_send_space(so->c));
 	struct rte_mbuf *m = copy_in(s, buf, n > 0 ? n : RTE_MIN(len, 1u));
-	int rc = m != NULL ? tp_tcp_send(&s->env, &so->c, m, push, s->now) : -ENOBUFS;
+	int rc = m != NULL ? tp_tcp_send(pd_env(s, so), so->c, m, push, s->now) : -ENOBUFS;
 
 	if (rc < 0)
 		rte_pktmbuf_free(m);
@@ -482,7 +483,7 @@ pd_shutdown(void *userdata, int fd, int how)
 	if (so == NULL || !so->has_conn) {
 		rc = so == NULL ? -1 : fails(ENOTCONN);
 	} else if (how != SHUT_RD) {
-		tp_tcp_shutdown(&s->env, &so->c, s->now);
+		tp_tcp_shutdown(pd_env(s, so), so->c, s->now);
 		stack_settle(s, so);
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -501,9 +502,9 @@ pd_close(void *userdata, int fd)
 		so->open = so->listens = false;
 		/* What was received and is not read: RFC 9293 3.10.4, RFC 2525 2.17. */
 		if (so->has_conn && (so->linger_0 || so->rx != NULL))
-			tp_tcp_abort(&s->env, &so->c, TP_TCP_R_ABORT, s->now);
+			tp_tcp_abort(pd_env(s, so), so->c, TP_TCP_R_ABORT, s->now);
 		else if (so->has_conn)
-			tp_tcp_close(&s->env, &so->c, s->now);
+			tp_tcp_close(pd_env(s, so), so->c, s->now);
 		if (so->has_conn)
 			stack_settle(s, so);
 		else
@@ -524,7 +525,7 @@ poll_one(struct pd_stack *s, const struct pollfd *p)
 		return POLLNVAL;
 	if (so->rx != NULL || so->eof || so->closed || (so->listens && ready(s, so) != NULL))
 		ev |= POLLIN | POLLRDNORM;
-	if (so->connected && (so->closed || (so->has_conn && tp_tcp_send_space(&so->c) > 0)))
+	if (so->connected && (so->closed || (so->has_conn && tp_tcp_send_space(so->c) > 0)))
 		ev |= POLLOUT | POLLWRNORM;
 	if (so->eof)
 		ev |= POLLRDHUP;

@@ -72,6 +72,8 @@ stack_flag(struct pd_stack *s, const char *name, const char *value)
 		conf->rcv_buf = n;
 	else if (strcmp(name, "sndbuf") == 0)
 		conf->snd_buf = n;
+	else if (strcmp(name, "move") == 0)
+		s->move = n;
 	else
 		fprintf(stderr, "--so_flags: nothing is called %s\n", name);
 }
@@ -85,10 +87,11 @@ stack_flags(struct pd_stack *s, const char *flags)
 	while ((word = strsep(&rest, ",")) != NULL) {
 		char *value = strchr(word, '=');
 
-		if (value == NULL)
+		if (value == NULL && *word == '\0')
 			continue;
-		*value = '\0';
-		stack_flag(s, word, value + 1);
+		if (value != NULL)
+			*value++ = '\0';
+		stack_flag(s, word, value != NULL ? value : "1");
 	}
 	free(words);
 	if (tp_tcp_conf_check(&s->conf, &what) < 0) {
@@ -114,11 +117,12 @@ stack_new(const char *flags)
 	stack_flags(s, flags);
 	for (size_t i = 0; i < sizeof(s->secret) / sizeof(uint64_t); i++)
 		((uint64_t *)&s->secret)[i] = i * UINT64_C(0x9e3779b97f4a7c15);
-	s->env = (struct tp_tcp_env){ .conf = &s->conf,
+	s->env[0] = (struct tp_tcp_env){ .conf = &s->conf,
 		.secret = &s->secret,
 		.pool = pool,
 		.pool_indirect = pool_indirect,
 		.recs = recs };
+	s->env[1] = s->env[0];
 	return s;
 }
 
@@ -142,6 +146,7 @@ stack_socket(struct pd_stack *s)
 		if (!s->socket[i].used) {
 			memset(&s->socket[i], 0, sizeof(s->socket[i]));
 			s->socket[i].used = s->socket[i].open = true;
+			s->socket[i].c = &s->socket[i].slot[0];
 			return &s->socket[i];
 		}
 	return NULL;
@@ -151,9 +156,26 @@ void
 stack_release(struct pd_stack *s, struct pd_socket *so)
 {
 	if (so->has_conn)
-		tp_tcp_fini(&s->env, &so->c);
+		tp_tcp_fini(pd_env(s, so), so->c);
 	rte_pktmbuf_free(so->rx);
 	memset(so, 0, sizeof(*so));
+}
+
+unsigned int packetdrill_nb_moves;
+
+void
+stack_move(struct pd_stack *s, struct pd_socket *so)
+{
+	struct tp_tcp_conn *from = so->c;
+
+	if (!s->move || !so->has_conn)
+		return;
+	tp_tcp_export(pd_env(s, so), from);
+	so->c = &so->slot[from == &so->slot[0]];
+	so->owner = !so->owner;
+	tp_tcp_adopt(pd_env(s, so), so->c, from, s->now);
+	memset(from, 0xa5, sizeof(*from));
+	packetdrill_nb_moves++;
 }
 
 /* ---- waiting --------------------------------------------------------------------------- */
@@ -217,9 +239,9 @@ static void
 ended(struct pd_stack *s, struct pd_socket *so)
 {
 	so->closed = true;
-	so->reason = so->c.reason;
+	so->reason = so->c->reason;
 	so->error = reason_errno(so->reason);
-	tp_tcp_fini(&s->env, &so->c);
+	tp_tcp_fini(pd_env(s, so), so->c);
 	so->has_conn = false;
 	if (!so->open)
 		stack_release(s, so);
@@ -228,7 +250,7 @@ ended(struct pd_stack *s, struct pd_socket *so)
 static void
 take(struct pd_socket *so)
 {
-	struct rte_mbuf *m = tp_tcp_recv(&so->c), **end = &so->rx;
+	struct rte_mbuf *m = tp_tcp_recv(so->c), **end = &so->rx;
 
 	while (*end != NULL)
 		end = &(*end)->next;
@@ -245,12 +267,12 @@ stack_settle(struct pd_stack *s, struct pd_socket *so)
 	if (!so->has_conn)
 		return;
 	do {
-		n = tp_tcp_output(&s->env, &so->c, s->now, pkts, RTE_DIM(pkts));
+		n = tp_tcp_output(pd_env(s, so), so->c, s->now, pkts, RTE_DIM(pkts));
 		for (uint16_t i = 0; i < n; i++)
 			emit(s, &so->key, pkts[i]);
 	} while (n == RTE_DIM(pkts));
-	tp_tcp_info(&so->c, s->now, &so->last);
-	ev = tp_tcp_events(&so->c);
+	tp_tcp_info(so->c, s->now, &so->last);
+	ev = tp_tcp_events(so->c);
 	if (ev & TP_TCP_EV_ESTABLISHED)
 		so->connected = true;
 	if (ev & TP_TCP_EV_EOF)
@@ -265,9 +287,9 @@ stack_settle(struct pd_stack *s, struct pd_socket *so)
 void
 stack_connect(struct pd_stack *s, struct pd_socket *so)
 {
-	tp_tcp_conn_init(&s->env, &so->c, &so->key, s->now);
+	tp_tcp_conn_init(pd_env(s, so), so->c, &so->key, s->now);
 	so->has_conn = true;
-	tp_tcp_connect(&s->env, &so->c, s->now);
+	tp_tcp_connect(pd_env(s, so), so->c, s->now);
 	stack_settle(s, so);
 }
 
@@ -280,7 +302,7 @@ stack_next(const struct pd_stack *s)
 
 	for (unsigned int i = 0; i < PD_SOCKETS; i++)
 		if (s->socket[i].has_conn)
-			next = RTE_MIN(next, tp_tcp_next(&s->socket[i].c));
+			next = RTE_MIN(next, tp_tcp_next(s->socket[i].c));
 	return next;
 }
 
@@ -294,9 +316,10 @@ stack_run_to(struct pd_stack *s, uint64_t now)
 		for (unsigned int i = 0; i < PD_SOCKETS; i++) {
 			struct pd_socket *so = &s->socket[i];
 
-			if (!so->has_conn || tp_tcp_next(&so->c) > s->now)
+			if (!so->has_conn || tp_tcp_next(so->c) > s->now)
 				continue;
-			tp_tcp_timer(&s->env, &so->c, s->now);
+			stack_move(s, so);
+			tp_tcp_timer(pd_env(s, so), so->c, s->now);
 			stack_settle(s, so);
 		}
 	}
@@ -310,8 +333,10 @@ static struct pd_socket *
 find_conn(struct pd_stack *s, const struct tp_tcp_key *key)
 {
 	for (unsigned int i = 0; i < PD_SOCKETS; i++)
-		if (s->socket[i].has_conn && memcmp(&s->socket[i].key, key, sizeof(*key)) == 0)
+		if (s->socket[i].has_conn && memcmp(&s->socket[i].key, key, sizeof(*key)) == 0) {
+			stack_move(s, &s->socket[i]);
 			return &s->socket[i];
+		}
 	return NULL;
 }
 
@@ -339,8 +364,8 @@ passive(struct pd_stack *s, struct pd_socket *listener, const struct tp_tcp_key 
 	so->parent = listener - s->socket + 1;
 	so->key = *key;
 	so->has_conn = true;
-	tp_tcp_conn_init(&s->env, &so->c, key, s->now);
-	tp_tcp_accept(&s->env, &so->c, syn, s->now);
+	tp_tcp_conn_init(pd_env(s, so), so->c, key, s->now);
+	tp_tcp_accept(pd_env(s, so), so->c, syn, s->now);
 	stack_settle(s, so);
 }
 
@@ -350,18 +375,18 @@ segment(struct pd_stack *s, const struct tp_tcp_key *key, struct tp_tcp_seg *seg
 	struct pd_socket *so = find_conn(s, key), *listener = find_listener(s, key);
 	struct rte_mbuf *rst;
 
-	if (so != NULL && listener != NULL && tp_tcp_may_reopen(&so->c, seg)) {
+	if (so != NULL && listener != NULL && tp_tcp_may_reopen(so->c, seg)) {
 		ended(s, so);
 		so = NULL;
 	}
 	if (so != NULL) {
-		tp_tcp_input(&s->env, &so->c, seg, s->now);
+		tp_tcp_input(pd_env(s, so), so->c, seg, s->now);
 		stack_settle(s, so);
 	} else if (listener != NULL &&
 	                (seg->flags & (TP_TCP_SYN | TP_TCP_ACK | TP_TCP_RST)) == TP_TCP_SYN) {
 		passive(s, listener, key, seg);
 	} else {
-		rst = tp_tcp_refuse(&s->env, key, seg);
+		rst = tp_tcp_refuse(&s->env[0], key, seg);
 		if (rst != NULL)
 			emit(s, key, rst);
 		rte_pktmbuf_free(seg->data);
@@ -423,7 +448,7 @@ input_icmp(struct pd_stack *s, bool v4, const uint8_t *icmp, uint32_t len)
 	so = find_conn(s, &key);
 	if (so == NULL)
 		return -EINVAL;
-	tp_tcp_icmp(&s->env, &so->c, kind, rte_be_to_cpu_32(seq), mtu, s->now);
+	tp_tcp_icmp(pd_env(s, so), so->c, kind, rte_be_to_cpu_32(seq), mtu, s->now);
 	stack_settle(s, so);
 	return 0;
 }
