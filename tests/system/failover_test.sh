@@ -37,7 +37,7 @@ end_streams() { # LIMIT-UP-MS LIMIT-DOWN-MS
     stream_end up4
     stream_end down6
     noise_end
-    note "stop up $(stream_of up4 .max_gap_ms) ms, down $(stream_of down6 .max_gap_ms) ms," \
+    note "stop up $(stream_of up4 .max_stop_ms) ms, down $(stream_of down6 .max_stop_ms) ms," \
         "lost $(stream_of up4 .lost) and $(stream_of down6 .lost), noise $noise_ms ms"
     expect "flows up" "$(stream_of up4 .flows)" -eq 16
     expect "flows down" "$(stream_of down6 .flows)" -eq 16
@@ -151,10 +151,10 @@ all_links() {
     team_stop
 }
 
-testcase "active-backup, link 0 cut, IPv4" cut_active 0 "$P4"
-testcase "active-backup, link 1 cut, IPv6" cut_active 1 "$P6"
-testcase "hash, link 0 (primary) cut, IPv4" cut_hashed 0 "$P4"
-testcase "hash, link 1 cut, IPv6" cut_hashed 1 "$P6"
-testcase "own interface down and up" own_interface
+timed_case "active-backup, link 0 cut, IPv4" cut_active 0 "$P4"
+timed_case "active-backup, link 1 cut, IPv6" cut_active 1 "$P6"
+timed_case "hash, link 0 (primary) cut, IPv4" cut_hashed 0 "$P4"
+timed_case "hash, link 1 cut, IPv6" cut_hashed 1 "$P6"
+timed_case "own interface down and up" own_interface
 testcase "all links cut" all_links
 finish

@@ -164,8 +164,8 @@ notifications() { # NUMBER
 
 seen() { timeout 30 tshark -r "$tmp/$1.pcap" -Y "$2" 2>/dev/null | wc -l; } # CAPTURE FILTER
 
-testcase "updelay and downdelay" delays
-testcase "a member that flaps is kept out" damping
+timed_case "updelay and downdelay" delays
+timed_case "a member that flaps is kept out" damping
 for how in always better failure; do testcase "primary_reselect $how" reselect $how; done
 for n in 0 1 10; do testcase "$n notifications" notifications $n; done
 finish

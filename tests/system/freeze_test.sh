@@ -31,7 +31,7 @@ end_streams() { # LIMIT-MS
     stream_end up
     stream_end down
     noise_end
-    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+    note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "lost $(stream_of up .lost) and $(stream_of down .lost), noise $noise_ms ms"
     expect "duplicates up" "$(stream_of up .duplicates)" -eq 0
     expect "duplicates down" "$(stream_of down .duplicates)" -eq 0
@@ -200,12 +200,12 @@ descheduled() { # MILLISECONDS
     team_stop
 }
 
-testcase "the primary's lcore blocked for 0.7 s" one_stop
-testcase "the backup's lcore blocked for 0.7 s" backup_stop
+timed_case "the primary's lcore blocked for 0.7 s" one_stop
+timed_case "the backup's lcore blocked for 0.7 s" backup_stop
 testcase "lcores blocked at random instants" random_stops stop 3
 testcase "lcores hung at random instants" random_stops spin 3
-testcase "hung with the host port in hand" holder_spins
+timed_case "hung with the host port in hand" holder_spins
 testcase "blocked with the host port in hand" holder_blocked
-testcase "descheduled for 50 ms" descheduled 50
-testcase "descheduled for 400 ms" descheduled 400
+timed_case "descheduled for 50 ms" descheduled 50
+timed_case "descheduled for 400 ms" descheduled 400
 finish

@@ -130,7 +130,7 @@ pulled_out() {
     stream_end up
     stream_end down
     noise_end
-    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+    note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "lost $(stream_of up .lost) and $(stream_of down .lost), deletion $del_ms ms, noise $noise_ms ms"
     silence up $((del_ms + 100))
     silence down $((del_ms + 100))
@@ -200,8 +200,8 @@ host_port() {
     team_stop
 }
 
-testcase "attached, removed, added, detached under load" come_and_go
-testcase "interface deleted under load" pulled_out
+timed_case "attached, removed, added, detached under load" come_and_go
+timed_case "interface deleted under load" pulled_out
 testcase "process behind net_vhost killed" vm_dies
 testcase "host port gone and back" host_port
 finish

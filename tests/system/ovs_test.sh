@@ -69,7 +69,7 @@ failover() {
     stream_end up
     stream_end down
     noise_end
-    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+    note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "lost $(stream_of up .lost) and $(stream_of down .lost), noise $noise_ms ms"
     silence up 300
     silence down 300
@@ -125,7 +125,7 @@ restart() {
     team_stop
 }
 
-testcase "Open vSwitch, active-backup, links cut" failover
+timed_case "Open vSwitch, active-backup, links cut" failover
 testcase "Open vSwitch, duplicated frames" duplicates
 testcase "Open vSwitch, active member survives a restart" restart
 finish

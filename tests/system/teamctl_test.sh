@@ -54,7 +54,7 @@ stopped_readers() {
     noise_end
     kill -INT "$notifyd"
     wait "$notifyd"
-    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+    note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "slowest answer $slowest ms, watchdog fed $(jq .fed "$tmp/notified") times," \
         "longest gap $(jq .max_gap_ms "$tmp/notified") ms, noise $noise_ms ms"
     expect "lost" "$(($(stream_of up .lost) + $(stream_of down .lost)))" -eq 0
@@ -86,6 +86,6 @@ killed_readers() {
     team_stop
 }
 
-testcase "eight stopped clients" stopped_readers
+timed_case "eight stopped clients" stopped_readers
 testcase "twelve killed clients" killed_readers
 finish

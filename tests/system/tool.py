@@ -31,7 +31,7 @@ import sys
 import threading
 import time
 
-HEADER = struct.Struct("!HIQ")  # flow, sequence number, time sent in ns
+HEADER = struct.Struct("!HIQ")  # flow, sequence number, how long the sender had to wait for a CPU in ns
 
 
 # ---- httpd
@@ -80,7 +80,21 @@ def family_of(address):
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+class CpuWait:
+    """How long this thread was ready to run, but somebody else had the CPU."""
+
+    def __init__(self):
+        try:
+            self.fd = os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+        except OSError:
+            self.fd = None
+
+    def ns(self):
+        return int(os.pread(self.fd, 80, 0).split()[1]) if self.fd is not None else 0
+
+
 def send(address, port, seconds, flows=8, pps=1000, size=64):
+    cpu_wait = CpuWait()
     socks = []
     for _ in range(int(flows)):
         s = socket.socket(family_of(address), socket.SOCK_DGRAM)
@@ -96,7 +110,7 @@ def send(address, port, seconds, flows=8, pps=1000, size=64):
         if wait > 0:
             time.sleep(wait)
         flow = n % len(socks)
-        data = HEADER.pack(flow, n // len(socks), time.monotonic_ns()) + pad
+        data = HEADER.pack(flow, n // len(socks), cpu_wait.ns()) + pad
         try:
             try:
                 socks[flow].send(data)
@@ -114,14 +128,17 @@ class Flow:
         self.seen = set()
         self.newest = -1
         self.last_at = None
+        self.last_waited = 0.0
         self.gap = 0.0
-        self.gap_end = 0.0
+        self.stop = 0.0  # a gap less what both ends waited for a CPU meanwhile
         self.reordered = self.duplicates = 0
 
-    def packet(self, seq, now):
-        if self.last_at is not None and now - self.last_at > self.gap:
-            self.gap, self.gap_end = now - self.last_at, now
-        self.last_at = now
+    def packet(self, seq, now, waited):
+        if self.last_at is not None:
+            gap = now - self.last_at
+            self.gap = max(self.gap, gap)
+            self.stop = max(self.stop, gap - max(0.0, waited - self.last_waited))
+        self.last_at, self.last_waited = now, waited
         if seq in self.seen:
             self.duplicates += 1
             return
@@ -136,6 +153,7 @@ def recv(address, port, seconds):
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
     s.bind((address, int(port)))
     flows = {}
+    cpu_wait = CpuWait()
     end = None
     while end is None or time.monotonic() < end:
         if not select.select([s], [], [], 1.0 if end else 10.0)[0]:
@@ -146,8 +164,8 @@ def recv(address, port, seconds):
         now = time.monotonic()
         if end is None:
             end = now + float(seconds) + 0.5
-        flow, seq, _ = HEADER.unpack_from(data)
-        flows.setdefault(flow, Flow()).packet(seq, now)
+        flow, seq, sender_ns = HEADER.unpack_from(data)
+        flows.setdefault(flow, Flow()).packet(seq, now, (sender_ns + cpu_wait.ns()) / 1e9)
     all_flows = flows.values()
     print(json.dumps({
         "flows": len(flows),
@@ -156,6 +174,7 @@ def recv(address, port, seconds):
         "duplicates": sum(f.duplicates for f in all_flows),
         "reordered": sum(f.reordered for f in all_flows),
         "max_gap_ms": round(1000 * max((f.gap for f in all_flows), default=1e6), 1),
+        "max_stop_ms": round(1000 * max((f.stop for f in all_flows), default=1e6), 1),
     }))
 
 

@@ -72,7 +72,7 @@ path_dead() { # WATCH ADDRESS
     stream_end up
     stream_end down
     noise_end
-    note "stop up $(stream_of up .max_gap_ms) ms, down $(stream_of down .max_gap_ms) ms," \
+    note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "lost $(stream_of up .lost) and $(stream_of down .lost), noise $noise_ms ms"
     silence up 400
     silence down 400
@@ -115,8 +115,8 @@ no_such_target() {
     team_stop
 }
 
-testcase "path dead, ARP watch" path_dead arp "$P4"
-testcase "path dead, ND watch" path_dead nd "$P6"
+timed_case "path dead, ARP watch" path_dead arp "$P4"
+timed_case "path dead, ND watch" path_dead nd "$P6"
 testcase "path dead, nobody watches" unnoticed
 testcase "targets that do not answer" no_such_target
 finish
