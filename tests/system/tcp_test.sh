@@ -214,6 +214,29 @@ many_conns() {
     team_stop
 }
 
+# The server closes first, so TIME_WAIT is the engine's, and the client comes back to its ports long
+# before it is over: once round them, or with more of them than there is room for.
+short_conns() { # CONNECTIONS [OPTION...]
+    local out round=0 wanted=$1
+    shift
+    make_hosts 2
+    peer_bridge
+    toe_start active-backup "$@"
+    while [ "$(get_tcp PassiveOpens)" -lt "$wanted" ]; do
+        expect "rounds" $((round += 1)) -le 20
+        out=$(p wrk -t1 -c50 -d1s -H 'Connection: close' "$(url "$H4" 80)/bytes/100")
+        echo "$out"
+        ! grep -q 'Socket errors\|Non-2xx' <<<"$out" || fail "wrk met errors"
+    done
+    note "$(awk '/Requests\/sec/ {printf "%d connections/s", $2}' <<<"$out"), $(get_tcp TWRecycled) ports again"
+    get_tcp '| with_entries(select(.value != 0))'
+    # A SYN that finds no room comes again a second later: 50 of them are a stall.
+    p nstat -asz | grep SynRetrans
+    within "SYNs sent again" "$(p nstat -asz TcpExtTCPSynRetrans | awk '/Syn/ {print $2}')" 0 25
+    wait_for 5 no_conns
+    team_stop
+}
+
 # The engine as client of the kernel.
 as_client() {
     make_hosts 2
@@ -292,6 +315,8 @@ testcase "without a host" no_host
 testcase "the address is taken" address_taken
 testcase "the peer's options" peer_options
 testcase "many connections" many_conns
+testcase "short connections, ports used again" short_conns 30000
+testcase "short connections, too many in TIME_WAIT" short_conns 10000 --max-conns 2048
 testcase "as a client" as_client
 testcase "a link is cut, active-backup" link_lost active-backup
 testcase "a link is cut, hash" link_lost hash
