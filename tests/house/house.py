@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import platform
 import re
 import signal
 import socket
@@ -217,6 +218,32 @@ class Service(unittest.TestCase):
             finally:
                 daemon.kill()
                 daemon.wait()
+
+
+@unittest.skipUnless("TP_BUILD" in os.environ, "no build directory given in TP_BUILD")
+@unittest.skipUnless(platform.machine() == "x86_64", "not an x86-64 machine")
+class Baseline(unittest.TestCase):
+    """The program starts on any CPU that DPDK itself needs: SSE4.2, and no more. What is wider
+    stands in objects of its own, which are chosen at run time."""
+    WIDE_OBJECTS = re.compile(r"_avx\w+\.a\.p/")
+    # VEX and EVEX (all begin with v, like verr and verw), masks, BMI.
+    WIDE = re.compile(r"^\s+[0-9a-f]+:\s+(v(?!er[rw]\b)[a-z0-9]+|k(?:mov|and|or|not|xor|xnor|test"
+                      r"|shift|unpck|add)\w*|andn|bextr|bls\w+|bzhi|mulx|pdep|pext|rorx|sarx|shlx"
+                      r"|shrx|lzcnt|gf2p8\w+)\s", re.M)
+
+    def wide(self, path):
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", path], capture_output=True,
+                              text=True, check=True, timeout=120).stdout
+        return sorted(set(self.WIDE.findall(text)))
+
+    def test_only_chosen_objects_are_wide(self):
+        build = Path(os.environ["TP_BUILD"])
+        objects = [p for d in ("lib", "drivers", "app") for p in (build / d).rglob("*.o")]
+        wide = {str(p.relative_to(build)): found for p in objects if (found := self.wide(p))}
+        chosen = [p for p in wide if self.WIDE_OBJECTS.search(p)]
+        self.assertGreater(len(objects), 100)
+        self.assertGreaterEqual(len(chosen), 4, "the check finds no wide instruction where they are")
+        self.assertEqual({p: f for p, f in wide.items() if p not in chosen}, {})
 
 
 class Docs(unittest.TestCase):
