@@ -35,7 +35,7 @@ sum_chain(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 			continue;
 		}
 		n = piece_len(m, off, len - done);
-		part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, const void *, off), n);
+		part = pkt_sum(rte_pktmbuf_mtod_offset(m, const void *, off), n);
 		sum += done & 1 ? rte_bswap16(part) : part;
 		done += n;
 		off = 0;

@@ -43,6 +43,14 @@ void pkt_soft_cksum(struct rte_mbuf *m, uint64_t flags);
  */
 rte_be16_t pkt_udp_cksum(const struct rte_mbuf *m, const struct pkt_intent *in, const void *ip);
 
+/* ---- sum.c ------------------------------------------------------------------- */
+
+/* One's complement sum of 16-bit words as they lie in memory, the last byte of an odd length being
+ * the first of a word; not inverted. At most 1 MiB. */
+uint16_t pkt_sum(const void *p, uint32_t len);
+/* The same; sum_avx2.c, for CPUs that have it. */
+uint16_t pkt_sum_avx2(const void *p, uint32_t len);
+
 /* ---- segment.c ------------------------------------------------------------- */
 
 /* Unfragmentable headers that are copied to each piece; l2_len, l3_len, l4_len are 7, 9 and
