@@ -15,6 +15,9 @@
 
 #include "toe_int.h"
 
+/* Fewer packets have nothing to overlap with. */
+#define PREFETCH_MIN 4
+
 /* What a packet of the burst turned out to be. */
 enum what {
 	NOT_OURS,
@@ -301,9 +304,30 @@ look(struct tp_toe_shard *s, struct rte_mbuf *const *pkts, const struct tp_pkt_i
 			continue;
 		s->ctr[TP_TOE_C_RX_SEGS]++;
 		b->hash[i] = table_hash(&s->toe->table, &b->key[i]);
-		table_prefetch(&s->toe->table, b->hash[i]);
 	}
 	return any;
+}
+
+/* Stage 2: table, handles, connections, each for the whole burst before the next. */
+static void
+prefetch(const struct tp_toe_shard *s, const struct burst *b, uint16_t nb_pkts)
+{
+	uint32_t index[TP_BURST_MAX];
+
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (b->what[i] == SEGMENT)
+			table_prefetch(&s->toe->table, b->hash[i]);
+	}
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		index[i] = b->what[i] == SEGMENT ? table_guess(&s->toe->table, b->hash[i])
+		                                 : NO_INDEX;
+		if (index[i] != NO_INDEX)
+			rte_prefetch0(&s->toe->handle[index[i]]);
+	}
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (index[i] != NO_INDEX)
+			conn_prefetch(s, index[i]);
+	}
 }
 
 /* Stage 3: hand over. @return false: the host may have it */
@@ -341,10 +365,8 @@ tp_toe_input(struct tp_toe_shard *s, struct rte_mbuf **pkts, struct tp_pkt_info 
 	s->now = now;
 	if (!look(s, pkts, info, nb_pkts, &b))
 		return nb_pkts;
-	for (uint16_t i = 0; i < nb_pkts; i++) {
-		if (b.what[i] == SEGMENT)
-			table_prefetch_handle(&s->toe->table, s->toe->handle, b.hash[i]);
-	}
+	if (nb_pkts >= PREFETCH_MIN)
+		prefetch(s, &b, nb_pkts);
 	for (uint16_t i = 0; i < nb_pkts; i++) {
 		if (deliver(s, pkts[i], &info[i], &b, i))
 			continue;

@@ -209,7 +209,10 @@ posts_run(struct tp_toe_shard *s)
 		next = bell->next_bell;
 		bell->next_bell = list;
 		list = bell;
+		rte_prefetch0(&s->toe->handle[(uint32_t)bell->id]);
 	}
+	for (bell = list; bell != NULL && bell->next_bell != NULL; bell = bell->next_bell)
+		conn_prefetch(s, (uint32_t)bell->id);
 	for (bell = list; bell != NULL; bell = next) {
 		next = bell->next_bell;
 		n += answer(s, bell);

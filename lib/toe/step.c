@@ -232,6 +232,8 @@ timers_run(struct tp_toe_shard *s)
 	if (tp_wheel_next(s->wheel) > s->now)
 		return 0;
 	n = tp_wheel_expire(s->wheel, s->now, slots, TIMER_BURST);
+	for (uint32_t i = 0; i < n; i++)
+		rte_prefetch0(&s->conn[slots[i]]);
 	for (uint32_t i = 0; i < n; i++) {
 		struct tp_tcp_conn *c = &s->conn[slots[i]];
 

@@ -100,20 +100,24 @@ slot_make(uint64_t hash, uint32_t index)
 void
 table_prefetch(const struct table *t, uint64_t hash)
 {
-	rte_prefetch0(choice(t, hash, 0));
+	for (unsigned int n = 0; n < NB_BALANCED; n++)
+		rte_prefetch0(choice(t, hash, n));
 }
 
-void
-table_prefetch_handle(const struct table *t, const struct handle *handles, uint64_t hash)
+uint32_t
+table_guess(const struct table *t, uint64_t hash)
 {
-	const struct table_bucket *b = choice(t, hash, 0);
+	for (unsigned int n = 0; n < NB_BALANCED; n++) {
+		const struct table_bucket *b = choice(t, hash, n);
 
-	for (unsigned int i = 0; i < TABLE_WAYS; i++) {
-		uint64_t slot = atomic_load_explicit(&b->way[i], memory_order_relaxed);
+		for (unsigned int i = 0; i < TABLE_WAYS; i++) {
+			uint64_t slot = atomic_load_explicit(&b->way[i], memory_order_relaxed);
 
-		if (slot >> 32 == hash >> 32 && slot != 0)
-			rte_prefetch0(&handles[(uint32_t)slot - 1]);
+			if (slot >> 32 == hash >> 32 && slot != 0)
+				return (uint32_t)slot - 1;
+		}
 	}
+	return NO_INDEX;
 }
 
 /** First slot, in the order of the choices and ways, that names a handle with this key.

@@ -14,6 +14,7 @@
 #ifndef TOE_INT_H
 #define TOE_INT_H
 
+#include <rte_prefetch.h>
 #include <rte_spinlock.h>
 
 #include "tp_toe.h"
@@ -209,8 +210,9 @@ int table_init(struct table *t, uint32_t nb_handles);
 void table_fini(struct table *t);
 uint64_t table_hash(const struct table *t, const struct tp_tcp_key *key);
 void table_prefetch(const struct table *t, uint64_t hash);
+/* @return index of the handle that most likely has the key, looked at by its tag only; or NO_INDEX */
+uint32_t table_guess(const struct table *t, uint64_t hash);
 /* @return index of the handle, or NO_INDEX */
-void table_prefetch_handle(const struct table *t, const struct handle *handles, uint64_t hash);
 uint32_t table_lookup(const struct table *t, const struct handle *handles, uint64_t hash,
                 const struct tp_tcp_key *key);
 /* Any number of threads at once. @return the handle that is now in the table for this key: index,
@@ -261,6 +263,25 @@ static inline uint32_t
 conn_slot(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
 {
 	return c - s->conn;
+}
+
+/* Bring in what work on a connection touches: so many cache misses at once, not one by one.
+ * @param index of a handle, which is in the cache already
+ */
+static inline void
+conn_prefetch(const struct tp_toe_shard *s, uint32_t index)
+{
+	const struct handle *h = &s->toe->handle[index];
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	const struct tp_tcp_conn *c;
+
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member || h->slot >= s->max)
+		return;
+	c = &s->conn[h->slot];
+	for (size_t off = 0; off < sizeof(*c); off += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(RTE_PTR_ADD(c, off));
+	rte_prefetch0(&s->dirty_next[h->slot]);
+	tp_wheel_prefetch(s->wheel, h->slot);
 }
 
 /* ---- listen.c ----------------------------------------------------------- */

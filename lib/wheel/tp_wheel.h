@@ -47,6 +47,8 @@ void tp_wheel_free(struct tp_wheel *w);
 void tp_wheel_arm(struct tp_wheel *w, uint32_t id, uint64_t deadline_ns);
 /** The id has no deadline any more: it will not be reported. */
 void tp_wheel_cancel(struct tp_wheel *w, uint32_t id);
+/** Its deadline will be set or cancelled soon: a hint to the cache. */
+void tp_wheel_prefetch(const struct tp_wheel *w, uint32_t id);
 /** Has it a deadline that was not reported yet? */
 bool tp_wheel_armed(const struct tp_wheel *w, uint32_t id);
 /** Ids that have one. */

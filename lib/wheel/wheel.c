@@ -6,6 +6,7 @@
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
+#include <rte_prefetch.h>
 
 #include "tp_wheel.h"
 
@@ -196,6 +197,12 @@ tp_wheel_cancel(struct tp_wheel *w, uint32_t id)
 	assert(id < w->capacity);
 	w->nb_armed -= e->tick != TICK_NEVER;
 	e->tick = TICK_NEVER;
+}
+
+void
+tp_wheel_prefetch(const struct tp_wheel *w, uint32_t id)
+{
+	rte_prefetch0(&w->entry[id]);
 }
 
 bool
