@@ -306,6 +306,7 @@ struct control {
 	uint64_t bucket_last[TP_MAX_BUCKETS];  /**< mode load: counters at the last look */
 	uint64_t bucket_delta[TP_MAX_BUCKETS]; /**< and what came since */
 	struct tp_counters ctr;
+	struct tp_counters left; /**< counted by members that are gone */
 	struct tp_load load;
 	uint8_t idle;                   /**< policy decided for control's lcore */
 	struct event events[NB_EVENTS]; /**< ring, newest at (nb_events - 1) % NB_EVENTS */

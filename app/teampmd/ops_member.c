@@ -337,6 +337,8 @@ forget(struct control *c, void *arg)
 	struct slot *s = arg;
 
 	op_purge(c, s);
+	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
+		c->left.c[i] += s->member->ctr.c[i];
 	s->used = false;
 	return 0;
 }

@@ -49,7 +49,8 @@ struct snap {
 	uint64_t primary_changes, primary_since;
 	struct port host_port;
 	struct tp_host_info host;
-	struct tp_counters ctr; /**< of control */
+	struct tp_counters ctr;  /**< of control */
+	struct tp_counters left; /**< of members that are gone */
 	struct tp_load load;
 	struct snap_member member[TP_MAX_MEMBERS];
 };
@@ -60,6 +61,11 @@ struct snap *snap_take(struct daemon *d);
 const struct snap_member *snap_member_of(const struct snap *snap, uint16_t port_id);
 /** @return port id of a member, -1 for TP_MEMBER_NONE */
 int snap_port_of(const struct snap *snap, uint8_t member);
+/** What was counted of the host port, TP_C_HOST_*: by whoever was primary, so all members added up,
+ * those that are gone too.
+ * @param sum [TP_NB_COUNTERS] out
+ */
+void snap_host_counters(const struct snap *snap, uint64_t *sum);
 
 /* ==== topics ============================================================== */
 

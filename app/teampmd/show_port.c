@@ -18,6 +18,7 @@ static struct {
 	struct tp_counters ctr;
 } baseline[TP_MAX_MEMBERS];
 static struct tp_counters control_baseline;
+static uint64_t host_baseline[TP_NB_COUNTERS];
 
 typedef json_t *port_fn(struct daemon *d, const struct snap *s, uint16_t port_id);
 
@@ -196,8 +197,10 @@ stats_clear(struct daemon *d, int port_id)
 		baseline[i].port_id = m->port.port_id;
 		baseline[i].ctr = m->ctr;
 	}
-	if (s != NULL && (port_id < 0 || (s->has_host && s->host_port.port_id == port_id)))
+	if (s != NULL && (port_id < 0 || (s->has_host && s->host_port.port_id == port_id))) {
 		control_baseline = s->ctr;
+		snap_host_counters(s, host_baseline);
+	}
 	free(s);
 }
 
@@ -240,25 +243,17 @@ add_counters(json_t *json, const struct tp_counters *ctr)
 	add_drops(json, ctr->drop, NULL);
 }
 
-/** The host port is served by whoever is primary: their counters added up. What is dropped when a
- * port is changed or taken away is dropped by control.
- */
+/** What is dropped when a port is changed or taken away is dropped by control. */
 static void
 add_host_counters(json_t *json, const struct snap *s)
 {
-	struct tp_counters ctr;
-	uint64_t sum[TP_NB_COUNTERS] = { 0 };
+	uint64_t sum[TP_NB_COUNTERS];
 
-	for (uint8_t m = 0; m < TP_MAX_MEMBERS; m++) {
-		if (!s->member[m].used)
-			continue;
-		stats_since_clear(&s->member[m], m, &ctr);
-		for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
-			sum[i] += ctr.c[i];
-	}
+	snap_host_counters(s, sum);
 	for (unsigned int i = 0; i < TP_NB_COUNTERS; i++)
 		if (is_host_counter(i))
-			json_object_set_new(json, tp_counter_name(i), json_integer(sum[i]));
+			json_object_set_new(json, tp_counter_name(i),
+			                json_integer(since(sum[i], host_baseline[i])));
 	add_drops(json, s->ctr.drop, control_baseline.drop);
 }
 

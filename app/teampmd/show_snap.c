@@ -60,6 +60,7 @@ copy_control(struct control *c, void *arg)
 	s->primary_since = c->team.primary_since;
 	s->host_port = c->host_port;
 	s->ctr = c->ctr;
+	s->left = c->left;
 	s->load = c->load;
 	tp_host_info(c->daemon->host, &s->host);
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
@@ -94,4 +95,13 @@ snap_port_of(const struct snap *snap, uint8_t member)
 	if (member >= TP_MAX_MEMBERS || !snap->member[member].used)
 		return -1;
 	return snap->member[member].port.port_id;
+}
+
+void
+snap_host_counters(const struct snap *s, uint64_t *sum)
+{
+	memcpy(sum, s->left.c, sizeof(s->left.c));
+	for (uint8_t m = 0; m < TP_MAX_MEMBERS; m++)
+		for (unsigned int i = 0; s->member[m].used && i < TP_NB_COUNTERS; i++)
+			sum[i] += s->member[m].ctr.c[i];
 }

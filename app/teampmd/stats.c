@@ -126,39 +126,39 @@ print_member(FILE *out, const struct snap *s, const struct snap *last, uint8_t i
 	drops(out, &m->ctr, &d);
 }
 
-/** Totals over all members, now and since the last time. */
-static void
-sums(const struct snap *s, const struct snap *last, struct tp_counters *total,
-                struct tp_counters *since)
+/** What all members sent since the last time. */
+static uint64_t
+tx_bytes(const struct snap *s, const struct snap *last)
 {
 	struct tp_counters d;
+	uint64_t bytes = 0;
 
-	memset(total, 0, sizeof(*total));
-	memset(since, 0, sizeof(*since));
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
 		if (!s->member[i].used)
 			continue;
 		counters_delta(&s->member[i], member_before(last, i, s->member[i].port.port_id),
 		                &d);
-		for (unsigned int k = 0; k < TP_NB_COUNTERS; k++) {
-			total->c[k] += s->member[i].ctr.c[k];
-			since->c[k] += d.c[k];
-		}
+		bytes += d.c[TP_C_TX_BYTES];
 	}
+	return bytes;
 }
 
 static void
-print_host(FILE *out, const struct snap *s, const struct tp_counters *total,
-                const struct tp_counters *since, double seconds)
+print_host(FILE *out, const struct snap *s, const struct snap *last, double seconds)
 {
+	uint64_t now[TP_NB_COUNTERS], before[TP_NB_COUNTERS] = { 0 };
+
 	if (!s->has_host)
 		return;
+	snap_host_counters(s, now);
+	if (last != NULL)
+		snap_host_counters(last, before);
 	fprintf(out, "host port %u %s: carrier %s, stash %u\n", s->host_port.port_id,
 	                s->host_port.name, s->carrier ? "on" : "off", s->host.nb_stash);
-	rates(out, "from host", total->c[TP_C_HOST_RX], since->c[TP_C_HOST_RX],
-	                since->c[TP_C_HOST_RX_BYTES], seconds);
-	rates(out, "to host", total->c[TP_C_HOST_TX], since->c[TP_C_HOST_TX],
-	                since->c[TP_C_HOST_TX_BYTES], seconds);
+	rates(out, "from host", now[TP_C_HOST_RX], now[TP_C_HOST_RX] - before[TP_C_HOST_RX],
+	                now[TP_C_HOST_RX_BYTES] - before[TP_C_HOST_RX_BYTES], seconds);
+	rates(out, "to host", now[TP_C_HOST_TX], now[TP_C_HOST_TX] - before[TP_C_HOST_TX],
+	                now[TP_C_HOST_TX_BYTES] - before[TP_C_HOST_TX_BYTES], seconds);
 }
 
 void
@@ -166,22 +166,21 @@ stats_period_print(struct stats_period *p, struct daemon *d, FILE *out)
 {
 	const char *clear = isatty(STDOUT_FILENO) && !d->opt.interactive ? "\033[2J\033[H" : "";
 	struct snap *s = snap_take(d);
-	struct tp_counters total, since;
-	uint64_t from;
+	uint64_t from, bytes;
 	double seconds;
 
 	if (s == NULL)
 		return;
 	from = p->last != NULL ? p->last->now : p->started;
 	seconds = s->now > from ? (s->now - from) / 1e9 : 1.0;
-	sums(s, p->last, &total, &since);
+	bytes = tx_bytes(s, p->last);
 	fprintf(out, "%s==== %.1f s, %s, mode %s ====\n", clear, (s->now - p->started) / 1e9,
 	                s->running ? "running" : "stopped",
 	                s->conf.mode < TP_NB_MODES ? tp_modes[s->conf.mode].name : "?");
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++)
 		if (s->member[i].used)
-			print_member(out, s, p->last, i, seconds, since.c[TP_C_TX_BYTES]);
-	print_host(out, s, &total, &since, seconds);
+			print_member(out, s, p->last, i, seconds, bytes);
+	print_host(out, s, p->last, seconds);
 	free(p->last);
 	p->last = s;
 }

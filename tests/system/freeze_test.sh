@@ -202,8 +202,8 @@ descheduled() { # MILLISECONDS
 
 timed_case "the primary's lcore blocked for 0.7 s" one_stop
 timed_case "the backup's lcore blocked for 0.7 s" backup_stop
-testcase "lcores blocked at random instants" random_stops stop 3
-testcase "lcores hung at random instants" random_stops spin 3
+timed_case "lcores blocked at random instants" random_stops stop 3
+timed_case "lcores hung at random instants" random_stops spin 3
 timed_case "hung with the host port in hand" holder_spins
 testcase "blocked with the host port in hand" holder_blocked
 timed_case "descheduled for 50 ms" descheduled 50

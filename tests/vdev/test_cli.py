@@ -595,6 +595,29 @@ def test_capture_with_filter(tmp):
 # ---- statistics --------------------------------------------------------------
 
 
+def test_counters_of_the_host_outlive_members(tmp):
+    vdevs = ["--vdev", "net_null0,no-rx=1", "--vdev", "net_null1,no-rx=1", "--vdev", "net_null2"]
+    with Daemon(tmp, vdevs=vdevs) as d:
+        def host():
+            return d.json("show port stats 2")["host_rx_packets"]
+        deadline = time.monotonic() + START_S
+        while host() < 10000:
+            assert time.monotonic() < deadline
+        d.ok("stop")
+        before = host()
+        d.ok("team remove port 0")
+        assert host() == before
+        d.ok("clear port stats 2")
+        assert host() == 0
+        d.ok("start")
+        while host() == 0:
+            assert time.monotonic() < deadline
+        d.ok("stop")
+        before = host()
+        d.ok("team remove port 1")
+        assert host() == before
+
+
 def test_periodic_statistics(tmp):
     vdevs = ["--vdev", "net_null0", "--vdev", "net_ring1", "--vdev", "net_null2,no-rx=1"]
     with Daemon(tmp, "--stats-period", "1", vdevs=vdevs) as d:
