@@ -9,6 +9,12 @@
 /* Buffers that a chain may have: the walk ends, whatever it points to. */
 #define CHAIN_MAX (1u << 22)
 
+#define WND_MAX (UINT32_C(65535) << TCP_MAX_WSCALE)
+/* Less is the mark of a packet that cannot be (tcp_mss_update()). */
+#define MSS_MIN 8
+/* Transmissions of one instant are some ns apart (rexmit.c). */
+#define SENT_SLACK_NS TP_NS_PER_MS
+
 /* Each check returns NULL, or what is wrong. */
 #define MUST(condition, what)                                                                      \
 	do {                                                                                       \
@@ -61,10 +67,58 @@ check_ranges(const struct tp_tcp_conn *c)
 	MUST(c->rexmit_kind <= TP_TCP_REXMIT_PERSIST, "rexmit_kind");
 	MUST(c->snd_wscale <= TCP_MAX_WSCALE, "snd_wscale");
 	MUST(c->rcv_wscale <= TCP_MAX_WSCALE, "rcv_wscale");
-	MUST(c->snd_mss > 0, "snd_mss");
+	MUST(c->snd_mss >= MSS_MIN, "snd_mss");
+	MUST(c->snd_wnd <= WND_MAX, "snd_wnd");
+	MUST(c->snd_wnd_max <= WND_MAX, "snd_wnd_max");
 	MUST(c->rcv_buf > 0 && c->rcv_buf <= 1u << 30, "rcv_buf");
 	MUST(c->snd_buf > 0 && c->snd_buf <= 1u << 30, "snd_buf");
 	MUST(c->nb_sack_recent <= RTE_DIM(c->sack_recent), "nb_sack_recent");
+	return NULL;
+}
+
+#define FLAGS_ALL (TP_TCP_F_MTU_PROBE | (TP_TCP_F_MTU_PROBE - 1))
+#define EVENTS_ALL (TP_TCP_EV_SOFT_ERR | (TP_TCP_EV_SOFT_ERR - 1))
+
+static const char *
+check_marks(const struct tp_tcp_conn *c)
+{
+	MUST((c->flags & ~FLAGS_ALL) == 0, "flags");
+	MUST((c->events & ~EVENTS_ALL) == 0, "events");
+	MUST(!(c->events & TP_TCP_EV_CLOSED), "told to be closed");
+	MUST(c->reason == TP_TCP_R_NONE, "a reason, but no end");
+	MUST(c->frto <= TCP_FRTO_PROBE, "frto");
+	MUST(c->ca < TP_TCP_CA_CWR || c->ca == TP_TCP_CA_LOSS || c->recover_fs > 0, "recover_fs");
+	return NULL;
+}
+
+/* As bytes: whoever reads another one as bool may do anything. */
+static bool
+is_bool(const bool *field)
+{
+	uint8_t byte;
+
+	memcpy(&byte, field, sizeof(byte));
+	return byte <= 1;
+}
+
+static const char *
+check_bools(const struct tp_tcp_conn *c)
+{
+	MUST(is_bool(&c->rack_reordering_seen), "rack_reordering_seen");
+	MUST(is_bool(&c->rack_dsack_round_valid), "rack_dsack_round_valid");
+	MUST(is_bool(&c->tlp_out), "tlp_out");
+	MUST(is_bool(&c->undo_valid), "undo_valid");
+	MUST(is_bool(&c->dsack_pending), "dsack_pending");
+	return NULL;
+}
+
+/* All in its past. */
+static const char *
+check_times(const struct tp_tcp_conn *c)
+{
+	MUST(c->rcvd_ns <= c->last_now, "rcvd_ns");
+	MUST(c->opened_ns <= c->last_now, "opened_ns");
+	MUST(c->first_rexmit_ns <= c->last_now + SENT_SLACK_NS, "first_rexmit_ns");
 	return NULL;
 }
 
@@ -95,6 +149,20 @@ check_state(const struct tp_tcp_conn *c)
 	MUST(c->state != TP_TCP_TIME_WAIT || c->keep_ns != TP_NEVER, "TIME_WAIT without end");
 	MUST(c->state != TP_TCP_ESTABLISHED || !has(c, TP_TCP_F_FIN_WANTED),
 	                "ESTABLISHED with FIN_WANTED");
+	MUST(c->tx_tail == NULL || !(c->tx_tail->tcp_flags & TP_TCP_FIN) ==
+	                                                !has(c, TP_TCP_F_FIN_SENT),
+	                "FIN_SENT and the last record");
+	return NULL;
+}
+
+/* Before it is open only a SYN can be out, and nothing in. */
+static const char *
+check_opening(const struct tp_tcp_conn *c)
+{
+	if (c->state > TP_TCP_SYN_RCVD)
+		return NULL;
+	MUST(c->snd_una == c->iss && c->snd_nxt - c->iss <= 1, "more than a SYN is out");
+	MUST(c->ooo_head == NULL && c->rcv_head == NULL, "data before it is open");
 	return NULL;
 }
 
@@ -120,7 +188,9 @@ check_rec(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, const struc
 	bool syn = (rec->tcp_flags & TP_TCP_SYN) != 0, fin = (rec->tcp_flags & TP_TCP_FIN) != 0;
 	uint32_t bytes = rec->len - syn - fin;
 
+	MUST((rec->tcp_flags & ~(TP_TCP_SYN | TP_TCP_FIN)) == 0, "a record's TCP flags");
 	MUST(rec->len > 0 && rec->len >= (uint32_t)syn + fin, "a record's length");
+	MUST(rec->sent_ns <= c->last_now + SENT_SLACK_NS, "a record from the future");
 	MUST(tp_seq_leq(rec_end(rec), c->snd_nxt), "a record beyond snd_nxt");
 	MUST(!syn || rec->seq == c->iss, "SYN elsewhere than at its number");
 	MUST(!fin || rec_end(rec) == c->snd_nxt, "FIN before the end");
@@ -128,11 +198,14 @@ check_rec(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, const struc
 	MUST(!(rec->flags & TP_TCP_REC_SACKED) ||
 	                                !(rec->flags & (TP_TCP_REC_LOST | TP_TCP_REC_RETRANS)),
 	                "a record that arrived and is lost");
-	if (bytes == 0)
+	if (bytes == 0) {
+		MUST(rec->data == NULL, "data of nothing");
 		return NULL;
+	}
 	MUST(rec->data == *m && rec->off == *off, "a record's data elsewhere than in the queue");
 	for (*off += bytes; *m != NULL && *off >= (*m)->data_len; *m = (*m)->next)
 		*off -= (*m)->data_len;
+	MUST(*m != NULL || *off == 0, "more sent than queued");
 	return NULL;
 }
 
@@ -142,6 +215,7 @@ check_sent(const struct tp_tcp_conn *c)
 	const struct tp_tcp_rec *rec = c->tx_head, *prev = NULL;
 	const struct rte_mbuf *m = c->snd.head;
 	uint32_t seq = c->snd_una, off = c->snd_head_off;
+	bool hint = c->rexmit_hint == NULL;
 	struct marks sum = { 0 };
 	const char *wrong;
 
@@ -151,8 +225,10 @@ check_sent(const struct tp_tcp_conn *c)
 		wrong = check_rec(c, rec, &m, &off);
 		MUST(wrong == NULL, wrong);
 		add_marks(&sum, rec);
+		hint |= rec == c->rexmit_hint;
 		seq = rec_end(rec);
 	}
+	MUST(hint, "rexmit_hint");
 	MUST(c->tx_tail == prev, "tx_tail");
 	MUST(seq == c->snd_nxt, "records that do not reach snd_nxt");
 	MUST(c->snd_cur == m && (m == NULL || c->snd_cur_off == off), "snd_cur");
@@ -193,6 +269,7 @@ check_block(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec)
 	bool fin = (rec->tcp_flags & TP_TCP_FIN) != 0;
 	struct chain chain;
 
+	MUST((rec->tcp_flags & ~TP_TCP_FIN) == 0, "a block's TCP flags");
 	MUST(rec->len > 0, "an empty block");
 	MUST(tp_seq_leq(rec_end(rec) - fin, c->rcv_adv), "a block beyond the window");
 	MUST(walk(rec->data, &chain), "a block without end");
@@ -229,6 +306,9 @@ check_closed(const struct tp_tcp_conn *c)
 {
 	MUST(c->tx_head == NULL && c->snd.head == NULL && c->snd_queued == 0,
 	                "CLOSED with a queue");
+	MUST(c->tx_tail == NULL && c->snd.tail == NULL && c->snd_cur == NULL &&
+	                                c->rexmit_hint == NULL,
+	                "CLOSED with the rest of a queue");
 	MUST(c->ooo_head == NULL, "CLOSED with blocks");
 	return check_received(c);
 }
@@ -238,8 +318,12 @@ tp_tcp_conn_check(const struct tp_tcp_conn *c, const char **what)
 {
 	static const char *(*const checks[])(const struct tp_tcp_conn *) = {
 		check_ranges,
+		check_marks,
+		check_bools,
+		check_times,
 		check_numbers,
 		check_state,
+		check_opening,
 		check_send_queue,
 		check_sent,
 		check_received,

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026 teampmd authors
 """Write the seeds in corpus/parse (struct control of fuzz_parse.c, then a frame) and corpus/inet
-(the same, of fuzz_inet.c, for each of several frames), and corpus/http (struct control of
-fuzz_http.c, then requests)."""
+(the same, of fuzz_inet.c, for each of several frames), corpus/http (struct control of fuzz_http.c,
+then requests), and corpus/tcp_check (control, spoils and steps of fuzz_tcp_check.c)."""
 
 from pathlib import Path
 
@@ -127,8 +127,49 @@ HTTP_SEEDS = {
     "early": http(ASKS * 9, 20, 4, 0, 0, 0, 1),
 }
 
+OPENING, PASSIVE, SENT, SACKED, RECEIVED, HOLES, FIN, PEER_FIN = (1 << n for n in range(8))
+SEGMENT, IN_ORDER, ACK, SACK, SEND, READ, TICK, CLOSE, PATH, MTU = range(10)
+CONN, RECORD, BLOCK, POINTER, REC_DATA = range(5)
+NEXT = 8  # ACK of all that was sent; close both ways
+
+
+def spoil(kind, which=0, at=0, value=0):
+    return bytes([kind, which]) + at.to_bytes(2, "little") + bytes([value, 0])
+
+
+def tcp_step(kind, flags=0, seq=0, ack=0, length=0):
+    return (bytes([kind, flags]) + seq.to_bytes(2, "little", signed=True) +
+            ack.to_bytes(2, "little", signed=True) + length.to_bytes(2, "little"))
+
+
+LIFE = b"".join((tcp_step(SEND, length=9000), tcp_step(TICK), tcp_step(IN_ORDER, length=1448),
+                 tcp_step(SACK, 0x50, 1448, 0, 2896), tcp_step(ACK, 0x50 | NEXT), tcp_step(READ, 1),
+                 tcp_step(PATH), tcp_step(MTU, length=1000), tcp_step(TICK),
+                 tcp_step(SEGMENT, 0x11, 0, 0, 10), tcp_step(CLOSE, NEXT), tcp_step(ACK, NEXT)))
+
+
+def tcp_check(history, spoils, options=0, park=0):
+    return bytes([options, history, len(spoils), park]) + b"".join(spoils) + LIFE
+
+
+TCP_CHECK_SEEDS = {
+    "syn-sent": tcp_check(OPENING, [spoil(CONN, 0, 300, 1)]),
+    "syn-rcvd": tcp_check(OPENING | PASSIVE, [spoil(RECORD, 0, 12, 3)]),
+    "idle": tcp_check(PASSIVE, [spoil(CONN, 0, 200, 9)], 0, 1),
+    "sent": tcp_check(SENT, [spoil(RECORD, 1, 20, 2), spoil(POINTER, 2, 1)]),
+    "sacked": tcp_check(SENT | SACKED, [spoil(RECORD, 1, 28, 5), spoil(REC_DATA, 1, 4)]),
+    "newreno": tcp_check(SENT, [spoil(CONN, 0, 160, 7)], 0x42),
+    "paced": tcp_check(SENT | RECEIVED, [spoil(CONN, 0, 280, 7)], 0x10),
+    "received": tcp_check(RECEIVED | HOLES | PASSIVE, [spoil(BLOCK, 1, 3, 1)]),
+    "all": tcp_check(SENT | SACKED | RECEIVED | HOLES, [spoil(CONN, 0, 330, 200)]),
+    "fin": tcp_check(SENT | FIN, [spoil(RECORD, 13, 29, 1)]),
+    "both-fins": tcp_check(FIN | PEER_FIN, [spoil(CONN, 0, 5, 1)]),
+    "last-ack": tcp_check(PEER_FIN | SENT | RECEIVED, [spoil(CONN, 0, 0, 6)], 0x28),
+}
+
 corpus = Path(__file__).resolve().parent / "corpus"
-for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS), ("http", HTTP_SEEDS)):
+for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS), ("http", HTTP_SEEDS),
+                      ("tcp_check", TCP_CHECK_SEEDS)):
     (corpus / target).mkdir(parents=True, exist_ok=True)
     for name, seed in seeds.items():
         (corpus / target / name).write_bytes(seed)

@@ -84,6 +84,69 @@ spoiled_fields_are_found(void **state)
 	SPOIL(c->flags, c->flags | TP_TCP_F_FIN_SENT);
 	SPOIL(c->flags, c->flags | TP_TCP_F_FIN_WANTED);
 	SPOIL(c->flags, c->flags | TP_TCP_F_FIN_RCVD);
+	SPOIL(c->flags, c->flags | UINT32_C(1) << 31);
+	SPOIL(c->events, 0x80);
+	SPOIL(c->events, TP_TCP_EV_CLOSED);
+	SPOIL(c->reason, TP_TCP_R_RESET);
+	SPOIL(c->frto, 3);
+	SPOIL(c->snd_mss, 7);
+	SPOIL(c->snd_wnd, UINT32_C(65536) << 14);
+	SPOIL(c->snd_wnd_max, UINT32_MAX);
+	SPOIL(c->rcvd_ns, c->last_now + 1);
+	SPOIL(c->opened_ns, c->last_now + 1);
+	SPOIL(c->first_rexmit_ns, c->last_now + TP_NS_PER_S);
+	SPOIL(c->rexmit_hint, c->ooo_head);
+}
+
+/* Division by it would follow. */
+static void
+a_recovery_has_a_flight_size(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	full_connection(f);
+	f->now += TP_NS_PER_S;
+	tcp_in(f, SEG(.seq = 101, .ack = 1449, .nb_sack = 1,
+	                          .sack = { { 1 + 2 * 1448, 1 + 5 * 1448 } }));
+	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
+	SPOIL(f->c.recover_fs, 0);
+}
+
+static void
+bytes_that_are_no_bool_are_found(void **state)
+{
+	static const size_t bools[] = {
+		offsetof(struct tp_tcp_conn, rack_reordering_seen),
+		offsetof(struct tp_tcp_conn, rack_dsack_round_valid),
+		offsetof(struct tp_tcp_conn, tlp_out),
+		offsetof(struct tp_tcp_conn, undo_valid),
+		offsetof(struct tp_tcp_conn, dsack_pending),
+	};
+	struct tcp_fix *f = *state;
+
+	full_connection(f);
+	for (size_t i = 0; i < RTE_DIM(bools); i++) {
+		uint8_t *byte = (uint8_t *)&f->c + bools[i];
+
+		SPOIL(*byte, 2);
+	}
+}
+
+/* Nothing but a SYN can be out before it is open; when it is over, nothing. */
+static void
+queues_before_and_after_are_found(void **state)
+{
+	struct tcp_fix *f = *state;
+	struct tp_tcp_rec rec = { .len = 1 };
+
+	tcp_state(f, TP_TCP_SYN_SENT);
+	SPOIL(f->c.snd_una, f->c.snd_una - 1);
+	SPOIL(f->c.snd_nxt, f->c.snd_nxt + 1);
+	SPOIL(f->c.ooo_head, &rec);
+	tcp_abort(f);
+	assert_int_equal(f->c.state, TP_TCP_CLOSED);
+	SPOIL(f->c.tx_tail, &rec);
+	SPOIL(f->c.rexmit_hint, &rec);
 }
 
 static void
@@ -103,6 +166,8 @@ spoiled_queues_are_found(void **state)
 	SPOIL(rec->flags, rec->flags ^ TP_TCP_REC_SACKED);
 	SPOIL(rec->tcp_flags, TP_TCP_FIN);
 	SPOIL(rec->tcp_flags, TP_TCP_SYN);
+	SPOIL(rec->tcp_flags, TP_TCP_PSH);
+	SPOIL(rec->sent_ns, c->last_now + TP_NS_PER_S);
 	SPOIL(rec->next, NULL);
 	SPOIL(rec->next->prev, NULL);
 	SPOIL(rec->next, rec);
@@ -120,6 +185,7 @@ spoiled_queues_are_found(void **state)
 	SPOIL(rec->prev, NULL);
 	SPOIL(rec->next->prev, NULL);
 	SPOIL(rec->data_tail, NULL);
+	SPOIL(rec->tcp_flags, TP_TCP_SYN);
 	SPOIL(rec->next->seq, c->rcv_adv - 10);
 }
 
@@ -265,6 +331,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TCP_TEST(spoiled_fields_are_found),
 		TCP_TEST(spoiled_queues_are_found),
+		TCP_TEST(a_recovery_has_a_flight_size),
+		TCP_TEST(bytes_that_are_no_bool_are_found),
+		TCP_TEST(queues_before_and_after_are_found),
 		TCP_TEST(a_zero_connection_is_right),
 		TCP_TEST(a_copy_goes_on),
 		TCP_TEST(init_keeps_the_owners_words),
