@@ -128,7 +128,7 @@ cases() {
 	done < <(sed -n '/^ \*\//q; s/^ \* \(\(check\|long\|mutation\) .*\)/\1/p' "$model.pml")
 }
 
-for model in "${@:-handover drain quiesce}"; do
+for model in "${@:-handover drain quiesce migrate}"; do
 	for m in $model; do
 		if [ ! -f "$m.pml" ]; then
 			fail "model/$m: no such model"
