@@ -44,17 +44,10 @@ deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *in
 {
 	struct tp_toe *toe = s->toe;
 	struct handle *h = &toe->handle[meta->handle];
-	uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
 
-	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member &&
-	                memcmp(&h->key, key, sizeof(*key)) == 0) {
-		input_conn(s, &s->conn[h->slot], m, info, meta->ingress);
+	if (memcmp(&h->key, key, sizeof(*key)) == 0 &&
+	                route(s, meta->handle, m, info, meta->ingress, meta->hops))
 		return;
-	}
-	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) != s->member) {
-		foreign_send(s, meta->handle, word, m, meta->ingress, meta->hops);
-		return;
-	}
 	/* It ended while this packet was on the ring. Only our own detour made it late: no RST for
 	 * that, the peer sees an end it knows of. A SYN is the next one's.
 	 */
@@ -71,6 +64,10 @@ foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
 	struct tp_pkt_info info;
 	struct tp_tcp_key key;
 
+	if (unlikely(meta.kind == TP_KIND_MESSAGE)) {
+		pull_asked(s, m);
+		return;
+	}
 	tp_pkt_parse(m, &info);
 	if (info.flags & TP_PKT_F_FRAG) {
 		fragment_here(s, m, &info);
@@ -94,4 +91,5 @@ tp_toe_foreign(struct tp_toe_shard *s, struct rte_mbuf **pkts, uint16_t nb_pkts,
 	s->ctr[TP_TOE_C_RX_FORWARDED] += nb_pkts;
 	for (uint16_t i = 0; i < nb_pkts; i++)
 		foreign_one(s, pkts[i]);
+	working_on(s, NO_INDEX);
 }

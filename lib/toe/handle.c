@@ -79,9 +79,12 @@ handle_alloc(struct tp_toe *toe, uint8_t member)
 		return NO_INDEX;
 	h = &toe->handle[index];
 	word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	h->where = NO_INDEX;
 	h->arrival = member;
-	h->nb_foreign = 0;
+	h->run = 0;
+	h->level = 0;
 	h->listener = NO_LISTENER;
+	atomic_store_explicit(&h->next, 0, memory_order_relaxed); /* it never moved */
 	atomic_store_explicit(&h->word, word_make(WORD_GENERATION(word), 0, HANDLE_OWN, member),
 	                memory_order_release);
 	return index;
@@ -95,40 +98,53 @@ handle_free(struct tp_toe *toe, uint32_t index)
 }
 
 void
-handle_retire(struct tp_toe_shard *s, uint32_t index)
+word_leave(struct handle *h, uint32_t generations, enum handle_state state, uint8_t member)
 {
-	struct tp_toe *toe = s->toe;
-	struct handle *h = &toe->handle[index];
-	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
-	struct limbo *l;
+	uint64_t old = atomic_load_explicit(&h->word, memory_order_relaxed);
 
-	atomic_store(&h->word,
-	                word_make(WORD_GENERATION(word) + 1, 0, HANDLE_FREE, TP_MEMBER_NONE));
-	if (s->limbo_head - s->limbo_tail == LIMBO_SIZE && handles_reclaim(s) == 0) {
+	while (!atomic_compare_exchange_weak(&h->word, &old,
+	                word_make(WORD_GENERATION(old) + generations, WORD_EPOCH(old) + 1, state,
+	                                member)))
+		continue;
+}
+
+void
+limbo_add(struct tp_toe *toe, struct limbo *limbo, uint32_t index, unsigned int reader)
+{
+	if (limbo->head - limbo->tail == LIMBO_SIZE && limbo_reclaim(toe, limbo) == 0) {
 		/* So many ended in one turn: wait for the others once. */
-		rte_rcu_qsbr_synchronize(toe->qsbr, s->reader);
-		handles_reclaim(s);
+		rte_rcu_qsbr_synchronize(toe->qsbr, reader);
+		limbo_reclaim(toe, limbo);
 	}
-	l = &s->limbo[s->limbo_head++ % LIMBO_SIZE];
-	l->handle = index;
-	l->token = rte_rcu_qsbr_start(toe->qsbr);
+	limbo->of[limbo->head % LIMBO_SIZE].handle = index;
+	limbo->of[limbo->head++ % LIMBO_SIZE].token = rte_rcu_qsbr_start(toe->qsbr);
 }
 
 uint32_t
-handles_reclaim(struct tp_toe_shard *s)
+limbo_reclaim(struct tp_toe *toe, struct limbo *limbo)
 {
 	uint32_t n = 0;
 
-	while (s->limbo_tail != s->limbo_head) {
-		struct limbo *l = &s->limbo[s->limbo_tail % LIMBO_SIZE];
+	while (limbo->tail != limbo->head &&
+	                rte_rcu_qsbr_check(toe->qsbr, limbo->of[limbo->tail % LIMBO_SIZE].token,
+	                                false) == 1) {
+		/* Out of the list first: a lcore that freezes here loses it, but frees none twice. */
+		uint32_t index = limbo->of[limbo->tail++ % LIMBO_SIZE].handle;
 
-		if (rte_rcu_qsbr_check(s->toe->qsbr, l->token, false) != 1)
-			break;
-		handle_free(s->toe, l->handle);
-		s->limbo_tail++;
+		handle_free(toe, index);
 		n++;
 	}
 	return n;
+}
+
+void
+handle_retire(struct tp_toe_shard *s, uint32_t index)
+{
+	struct handle *h = &s->toe->handle[index];
+
+	h->where = NO_INDEX;
+	word_leave(h, 1, HANDLE_FREE, TP_MEMBER_NONE);
+	limbo_add(s->toe, &s->limbo, index, s->reader);
 }
 
 static void
@@ -145,10 +161,10 @@ void
 handle_quarantine(struct tp_toe_shard *s, uint32_t index)
 {
 	struct handle *h = &s->toe->handle[index];
-	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
 
 	/* Ids and messages are old from now on. */
-	atomic_store(&h->word, word_make(WORD_GENERATION(word) + 1, 0, HANDLE_DEAD, s->member));
+	h->where = NO_INDEX;
+	word_leave(h, 1, HANDLE_DEAD, s->member);
 	if (s->ended_head - s->ended_tail == NB_ENDED)
 		quarantine_end(s);
 	s->ended[s->ended_head++ % NB_ENDED] =

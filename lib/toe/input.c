@@ -17,6 +17,8 @@
 
 /* Fewer packets have nothing to overlap with. */
 #define PREFETCH_MIN 4
+/* Times that a connection may change hands under a packet. */
+#define ROUTE_TRIES 4
 
 /* What a packet of the burst turned out to be. */
 enum what {
@@ -122,8 +124,9 @@ input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
 		rte_pktmbuf_free(m);
 		return;
 	}
+	working_on(s, c->owner_word);
+	h->run = arrival == h->arrival ? RTE_MIN(h->run + 1, UINT8_MAX) : 1;
 	h->arrival = arrival; /* claim B9 */
-	h->nb_foreign = arrival == s->member ? 0 : RTE_MIN(h->nb_foreign + 1, UINT8_MAX);
 	if (unlikely(c->state == TP_TCP_TIME_WAIT) && (seg.flags & TP_TCP_SYN) &&
 	                open_again(s, c, &seg))
 		return;
@@ -132,6 +135,8 @@ input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
 	if (c->snd_una != una)
 		tp_inet_confirm(s->inet, conn_dst(c));
 	conn_dirty(s, c);
+	if (arrival != s->member)
+		conn_consider(s, c->owner_word);
 }
 
 /* For one that has ended: late, unless the next one begins, which may not wait. */
@@ -159,12 +164,47 @@ input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *
 	if (index == NO_INDEX)
 		return open_input(s, m, info, key);
 	word = word_of(toe, index);
-	if (unlikely(WORD_STATE(word) == HANDLE_DEAD))
-		return input_dead(s, index, m, info, key, hash);
-	if (likely(WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member))
-		input_conn(s, &s->conn[toe->handle[index].slot], m, info, s->member);
-	else
-		foreign_send(s, index, word, m, s->member, 0);
+	if (likely(WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)) {
+		input_conn(s, &s->conn[WHERE_SLOT(toe->handle[index].where)], m, info, s->member);
+		return true;
+	}
+	if (route(s, index, m, info, s->member, 0))
+		return true;
+	return input_dead(s, index, m, info, key, hash);
+}
+
+/* Its owner may change while we look: whoever wins the word has it. */
+bool
+route(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                uint8_t ingress, uint8_t hops)
+{
+	struct pull *p;
+
+	for (unsigned int tries = 0; tries < ROUTE_TRIES; tries++) {
+		uint64_t word = word_of(s->toe, index);
+		struct tp_tcp_conn *c = NULL;
+
+		if (WORD_STATE(word) == HANDLE_DEAD || WORD_STATE(word) == HANDLE_FREE)
+			return false;
+		if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)
+			c = &s->conn[WHERE_SLOT(s->toe->handle[index].where)];
+		else if (may_take(s, word))
+			c = conn_take(s, index, word);
+		if (c != NULL) {
+			input_conn(s, c, m, info, ingress);
+			return true;
+		}
+		if (may_take(s, word))
+			continue;
+		p = pull_find(s, index);
+		if (p != NULL)
+			pull_hold(s, p, m, ingress);
+		else
+			foreign_send(s, index, word, m, ingress, hops);
+		return true;
+	}
+	s->ctr[TP_TOE_C_RX_STALE]++;
+	rte_pktmbuf_free(m);
 	return true;
 }
 
@@ -182,7 +222,7 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	};
 	struct tp_toe *toe = s->toe;
 	struct tp_tcp_key key = { .lport = err->lport, .rport = err->rport };
-	struct tp_tcp_conn *c;
+	struct tp_tcp_conn *c = NULL;
 	uint32_t index;
 	uint64_t word;
 
@@ -194,11 +234,15 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	if (index == NO_INDEX)
 		return false;
 	word = word_of(toe, index);
-	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member) {
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)
+		c = &s->conn[WHERE_SLOT(toe->handle[index].where)];
+	else if (may_take(s, word))
+		c = conn_take(s, index, word);
+	if (c == NULL) {
 		foreign_send(s, index, word, m, s->member, 0);
 		return true;
 	}
-	c = &s->conn[toe->handle[index].slot];
+	working_on(s, index);
 	tp_tcp_icmp(&s->env, c, kinds[err->kind], err->seq, err->mtu, s->now);
 	conn_dirty(s, c);
 	rte_pktmbuf_free(m);
@@ -373,5 +417,6 @@ tp_toe_input(struct tp_toe_shard *s, struct rte_mbuf **pkts, struct tp_pkt_info 
 		pkts[rest] = pkts[i];
 		info[rest++] = info[i];
 	}
+	working_on(s, NO_INDEX);
 	return rest;
 }

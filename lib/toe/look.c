@@ -62,7 +62,7 @@ snapshot_step(struct tp_toe_shard *s)
 	for (; snap->at < end; snap->at++) {
 		struct tp_tcp_conn *c = &s->conn[snap->at];
 
-		if (c->state == TP_TCP_CLOSED)
+		if (c->state == TP_TCP_CLOSED || slot_away(s, snap->at))
 			continue;
 		describe(s, c, &info);
 		if (snap->filter != NULL && !snap->filter(&info, snap->arg))
@@ -128,7 +128,7 @@ tp_toe_snapshot(struct tp_toe *toe, bool (*filter)(const struct tp_toe_conn_info
 
 	*total = 0;
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
-		struct tp_toe_shard *s = atomic_load(&toe->shard[i]);
+		struct tp_toe_shard *s = shard_alive(toe, i);
 		struct snapshot *snap = s != NULL ? ask(s, filter, arg, max - nb) : NULL;
 
 		if (snap == NULL)
@@ -168,6 +168,24 @@ tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB])
 
 		for (unsigned int k = 0; s != NULL && k < TP_INET_NB_MIB; k++)
 			mib[k] += tp_inet_worker_mib(s->inet)[k];
+	}
+}
+
+void
+tp_toe_get_pauses(const struct tp_toe *toe, struct tp_toe_pauses *sum)
+{
+	memset(sum, 0, sizeof(*sum));
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		const struct tp_toe_shard *s = shard_of(toe, i);
+
+		if (s == NULL)
+			continue;
+		for (unsigned int k = 0; k < TP_TOE_NB_STEPS; k++) {
+			sum->pause_us[k] += s->pauses.pause_us[k];
+			sum->held[k] += s->pauses.held[k];
+		}
+		sum->pause_max_us = RTE_MAX(sum->pause_max_us, s->pauses.pause_max_us);
+		sum->held_max = RTE_MAX(sum->held_max, s->pauses.held_max);
 	}
 }
 

@@ -245,7 +245,7 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 	if (member == TP_MEMBER_NONE)
 		member = toe->member_of(toe->member_of_arg,
 		                atomic_fetch_add(&toe->port_tries, 1) * UINT32_C(0x9e3779b1));
-	if (member >= TP_MAX_MEMBERS || atomic_load(&toe->shard[member]) == NULL) {
+	if (shard_alive(toe, member) == NULL) {
 		rte_errno = ENETDOWN;
 		return TP_TOE_ID_NONE;
 	}
@@ -259,7 +259,6 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 	memcpy(h->key.raddr, how->raddr, sizeof(h->key.raddr));
 	h->key.rport = rte_cpu_to_be_16(how->rport);
 	h->key.lport = rte_cpu_to_be_16(how->lport);
-	h->slot = NO_INDEX;
 	h->user = user;
 	/* The function that is none: open it. */
 	if (tp_toe_post(toe, handle_id(toe, index), NULL, how->arg) != 0) {

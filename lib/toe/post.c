@@ -72,6 +72,33 @@ names(uint64_t word, tp_toe_id id)
 	       WORD_GENERATION(word) + 1 == (uint32_t)(id >> 32);
 }
 
+/* Who is there for a handle: its owner, or the one that waits for it; a parked one, anybody. */
+static struct tp_toe_shard *
+answerer(const struct tp_toe *toe, uint64_t word)
+{
+	struct tp_toe_shard *s = shard_alive(toe, WORD_MEMBER(word));
+	uint32_t usable = atomic_load_explicit(&toe->usable, memory_order_relaxed);
+
+	if (s == NULL && WORD_STATE(word) == HANDLE_PARK && usable != 0)
+		s = shard_alive(toe, __builtin_ctz(usable));
+	return s;
+}
+
+/* Put one back that is for another lcore now. */
+static void
+post_again(struct tp_toe *toe, struct handle *h, struct post *p)
+{
+	struct tp_toe_shard *s;
+	bool was_empty;
+
+	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+	push_post(h, p, &was_empty);
+	s = answerer(toe, atomic_load(&h->word));
+	if (s != NULL)
+		ring_bell(s, p);
+	post_release(toe, p);
+}
+
 static void
 run_gone(struct tp_toe *toe, struct post *p)
 {
@@ -89,21 +116,13 @@ posts_void(struct tp_toe *toe, struct handle *h)
 
 	for (; p != NULL; p = next) {
 		uint64_t word = atomic_load(&h->word);
-		bool was_empty;
-
 		next = p->next;
 		if (!names(word, p->id)) {
 			run_gone(toe, p);
 			continue;
 		}
 		/* The handle lives again, and this is for the new one. */
-		push_post(h, p, &was_empty);
-		if (was_empty && WORD_MEMBER(word) < TP_MAX_MEMBERS) {
-			struct tp_toe_shard *s = atomic_load(&toe->shard[WORD_MEMBER(word)]);
-
-			if (s != NULL)
-				ring_bell(s, p);
-		}
+		post_again(toe, h, p);
 	}
 }
 
@@ -131,13 +150,28 @@ tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *cal
 	if (!names(word, id)) {
 		posts_void(toe, h);
 	} else if (was_empty) {
-		s = WORD_MEMBER(word) < TP_MAX_MEMBERS ? atomic_load(&toe->shard[WORD_MEMBER(word)])
-		                                       : NULL;
+		s = answerer(toe, word);
 		if (s != NULL)
 			ring_bell(s, p);
 	}
 	post_release(toe, p);
 	return 0;
+}
+
+/* The function that is none either: release the connection to the member that is the argument. */
+static void
+move(struct tp_toe_call *call, void *arg)
+{
+	(void)call;
+	(void)arg;
+}
+
+int
+tp_toe_move(struct tp_toe *toe, tp_toe_id id, uint8_t to)
+{
+	if (shard_alive(toe, to) == NULL)
+		return -ENODEV;
+	return tp_toe_post(toe, id, move, (void *)(uintptr_t)to);
 }
 
 static void
@@ -156,8 +190,11 @@ run_one(struct tp_toe_shard *s, uint32_t index, struct post *p)
 	s->ctr[TP_TOE_C_POSTED]++;
 	if (p->fn == NULL) {
 		open_active(s, index, p->arg);
+	} else if (p->fn == move) {
+		conn_release(s, index, 0, (uint8_t)(uintptr_t)p->arg, TP_TOE_WHY_COMMAND);
 	} else {
-		call.conn = &s->conn[h->slot];
+		working_on(s, index);
+		call.conn = &s->conn[WHERE_SLOT(h->where)];
 		call.arg = *conn_arg(call.conn);
 		p->fn(&call, p->arg);
 		*conn_arg(call.conn) = call.arg;
@@ -166,29 +203,65 @@ run_one(struct tp_toe_shard *s, uint32_t index, struct post *p)
 	post_release(toe, p);
 }
 
-/* A bell: the handle is ours, has gone elsewhere, or is gone. */
+static bool
+owns(const struct tp_toe_shard *s, const struct handle *h)
+{
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
+
+	return WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member;
+}
+
+unsigned int
+posts_of(struct tp_toe_shard *s, uint32_t index)
+{
+	struct handle *h = &s->toe->handle[index];
+	struct post *p, *next;
+	unsigned int n = 0;
+
+	for (p = take_posts(h); p != NULL; p = next, n++) {
+		next = p->next;
+		/* One of them may have moved it. */
+		if (names(atomic_load(&h->word), p->id) && !owns(s, h))
+			post_again(s->toe, h, p);
+		else
+			run_one(s, index, p);
+	}
+	return n;
+}
+
+void
+bells_silence(struct tp_toe_shard *s)
+{
+	struct post *bell = atomic_exchange(&s->bells, NULL), *next;
+
+	for (; bell != NULL; bell = next) {
+		next = bell->next_bell;
+		atomic_store(&bell->rung, false);
+		post_release(s->toe, bell);
+	}
+}
+
+/* A bell: the handle is ours, waits for us, has gone elsewhere, or is gone. */
 static unsigned int
 answer(struct tp_toe_shard *s, struct post *bell)
 {
 	struct tp_toe *toe = s->toe;
 	uint32_t index = (uint32_t)bell->id;
 	struct handle *h = &toe->handle[index];
-	struct post *p, *next;
-	unsigned int n = 0;
+	unsigned int n = 1;
 	uint64_t word;
 
 	atomic_store(&bell->rung, false); /* before anything is looked at */
 	word = atomic_load(&h->word);
-	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) != s->member) {
-		struct tp_toe_shard *owner = atomic_load(&toe->shard[WORD_MEMBER(word)]);
+	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
+		n += posts_of(s, index);
+	} else if (may_take(s, word)) {
+		conn_take(s, index, word); /* what waits is carried out as it settles */
+	} else if (WORD_STATE(word) == HANDLE_OWN || WORD_STATE(word) == HANDLE_XFER) {
+		struct tp_toe_shard *owner = shard_alive(toe, WORD_MEMBER(word));
 
 		if (owner != NULL)
 			ring_bell(owner, bell);
-	} else if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
-		for (p = take_posts(h); p != NULL; p = next, n++) {
-			next = p->next;
-			run_one(s, index, p);
-		}
 	} else {
 		posts_void(toe, h);
 	}

@@ -16,7 +16,7 @@
 /* Slots looked at for a TIME_WAIT to end when all are in use. */
 #define EVICT_SLOTS 64
 
-static uint32_t
+uint32_t
 slot_alloc(struct tp_toe_shard *s)
 {
 	uint32_t slot = s->free_slot;
@@ -28,7 +28,7 @@ slot_alloc(struct tp_toe_shard *s)
 	return slot;
 }
 
-static void
+void
 slot_free(struct tp_toe_shard *s, uint32_t slot)
 {
 	s->conn[slot].owner_word = s->free_slot;
@@ -43,7 +43,7 @@ evict_one(struct tp_toe_shard *s)
 	for (unsigned int n = 0; n < EVICT_SLOTS && s->nb_fresh > 0; n++) {
 		struct tp_tcp_conn *c = &s->conn[s->evict_at++ % s->nb_fresh];
 
-		if (c->state != TP_TCP_TIME_WAIT)
+		if (c->state != TP_TCP_TIME_WAIT || slot_away(s, conn_slot(s, c)))
 			continue;
 		c->reason = TP_TCP_R_DONE;
 		conn_free(s, c);
@@ -57,22 +57,22 @@ conn_place(struct tp_toe_shard *s, uint32_t index, const struct tp_tcp_key *key,
 {
 	struct tp_toe *toe = s->toe;
 	struct handle *h = &toe->handle[index];
-	uint32_t slot = slot_alloc(s);
 	struct tp_tcp_conn *c;
+	uint32_t slot;
 
 	*other = NO_INDEX;
-	if (slot == NO_INDEX) {
+	if (s->nb_conns >= toe->conf.max_conns)
 		evict_one(s);
-		slot = slot_alloc(s);
-		if (slot == NO_INDEX)
-			return NULL;
-	}
+	slot = s->nb_conns < toe->conf.max_conns ? slot_alloc(s) : NO_INDEX;
+	if (slot == NO_INDEX)
+		return NULL;
 	h->key = *key;
-	h->slot = slot;
 	h->user = user;
 	c = &s->conn[slot];
 	tp_tcp_conn_init(&s->env, c, key, s->now);
 	c->owner_word = index;
+	working_on(s, index);
+	h->where = WHERE(s->member, slot);
 	*conn_arg(c) = arg;
 	c->owner_data[1] = 0;
 	*other = table_insert(&toe->table, toe->handle, table_hash(&toe->table, key), index);
@@ -82,6 +82,7 @@ conn_place(struct tp_toe_shard *s, uint32_t index, const struct tp_tcp_key *key,
 		return c;
 	}
 	tp_tcp_fini(&s->env, c);
+	h->where = NO_INDEX;
 	slot_free(s, slot);
 	return NULL;
 }
@@ -92,7 +93,7 @@ conn_new(struct tp_toe_shard *s, const struct tp_tcp_key *key, uint8_t user, voi
 	uint32_t index = handle_alloc(s->toe, s->member), other = NO_INDEX;
 	struct tp_tcp_conn *c = NULL;
 
-	if (index == NO_INDEX && handles_reclaim(s) > 0)
+	if (index == NO_INDEX && limbo_reclaim(s->toe, &s->limbo) > 0)
 		index = handle_alloc(s->toe, s->member);
 	if (index != NO_INDEX)
 		c = conn_place(s, index, key, user, arg, &other);
@@ -102,6 +103,24 @@ conn_new(struct tp_toe_shard *s, const struct tp_tcp_key *key, uint8_t user, voi
 		handle_retire(s, index);
 	s->ctr[other == NO_INDEX ? TP_TOE_C_RX_NO_CONN : TP_TOE_C_RX_RACE]++;
 	return NULL;
+}
+
+/* Claim B6. */
+static void
+report_end(struct tp_toe_shard *s, uint32_t index, tp_toe_id id, enum tp_tcp_reason reason)
+{
+	struct mail *mail;
+
+	s->ctr[TP_TOE_C_CONNS_PREMATURE]++;
+	s->ended_by[reason]++;
+	mail = mail_new(s->toe, MAIL_END, index);
+	if (mail == NULL)
+		return; /* so many at once: they are counted */
+	mail->id = id;
+	mail->member = s->member;
+	mail->reason = reason;
+	mail->key = s->toe->handle[index].key;
+	mail_put(&s->toe->to_control, mail);
 }
 
 /* The user is told last, when nothing names the connection any more. */
@@ -127,11 +146,10 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	slot_free(s, slot);
 	s->nb_conns--;
 	s->ctr[TP_TOE_C_CONNS_CLOSED]++;
-	if (reason != TP_TCP_R_DONE)
-		s->ctr[TP_TOE_C_CONNS_PREMATURE]++;
 	if (reason == TP_TCP_R_DONE) {
 		handle_quarantine(s, index);
 	} else {
+		report_end(s, index, call.id, reason);
 		table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
 		handle_retire(s, index);
 	}
@@ -166,11 +184,14 @@ shard_memory(struct tp_toe_shard *s)
 	conf.pool = s->env.pool;
 	conf.member = s->member;
 	conf.socket_id = s->socket_id;
+	s->link = tp_mem_map((size_t)s->max * sizeof(s->link[0]));
+	s->pull = tp_mem_map(NB_PULLS * sizeof(s->pull[0]));
 	s->conn = tp_mem_map((size_t)s->max * sizeof(s->conn[0]));
 	s->dirty_next = tp_mem_map((size_t)s->max * sizeof(s->dirty_next[0]));
 	s->wheel_mem = tp_mem_map(tp_wheel_size(s->max));
 	s->inet = tp_inet_worker_create(&conf);
-	if (s->conn == NULL || s->dirty_next == NULL || s->wheel_mem == NULL || s->inet == NULL)
+	if (s->link == NULL || s->pull == NULL || s->conn == NULL || s->dirty_next == NULL ||
+	                s->wheel_mem == NULL || s->inet == NULL)
 		return -ENOMEM;
 	s->wheel = tp_wheel_init(s->wheel_mem, s->max, tp_clock_now());
 	memset(s->dirty_next, 0xff, (size_t)s->max * sizeof(s->dirty_next[0]));
@@ -180,6 +201,10 @@ shard_memory(struct tp_toe_shard *s)
 static void
 shard_release(struct tp_toe_shard *s)
 {
+	if (s->pull != NULL)
+		pulls_free(s);
+	tp_mem_unmap(s->pull, NB_PULLS * sizeof(s->pull[0]));
+	tp_mem_unmap((void *)(uintptr_t)s->link, (size_t)s->max * sizeof(s->link[0]));
 	tp_inet_worker_free(s->inet);
 	tp_mem_unmap(s->wheel_mem, tp_wheel_size(s->max));
 	tp_mem_unmap(s->dirty_next, (size_t)s->max * sizeof(s->dirty_next[0]));
@@ -210,8 +235,13 @@ tp_toe_shard_create(struct tp_toe *toe, uint8_t member, int socket_id, struct rt
 	s->arg = arg;
 	s->mac = mac;
 	s->reader = member;
-	s->max = toe->conf.max_conns;
+	s->max = toe->nb_handles + SLOTS_AWAY;
 	s->free_slot = NO_INDEX;
+	atomic_init(&s->cur, NO_INDEX);
+	atomic_init(&s->inbox, LINK_END);
+	atomic_init(&s->adopting, LINK_END);
+	atomic_init(&s->returned, LINK_END);
+	s->given = LINK_END;
 	s->dirty_first = DIRTY_END;
 	s->env = (struct tp_tcp_env){
 		.conf = &toe->conf.tcp,
@@ -226,8 +256,31 @@ tp_toe_shard_create(struct tp_toe *toe, uint8_t member, int socket_id, struct rt
 		rte_errno = ENOMEM;
 		return NULL;
 	}
-	atomic_store_explicit(&toe->shard[member], s, memory_order_release);
+	manager_forget(toe, member);
+	atomic_store(&toe->shard[member], s);
+	atomic_fetch_or(&toe->usable, RTE_BIT32(member));
 	return s;
+}
+
+/* What nobody else has taken of it. @return is it ours now? */
+static bool
+keep(struct tp_toe_shard *s, uint32_t slot)
+{
+	struct handle *h = conn_handle(s, &s->conn[slot]);
+	uint64_t word = atomic_load(&h->word);
+
+	if (h->where != WHERE(s->member, slot))
+		return false;
+	while (WORD_STATE(word) == HANDLE_OWN || WORD_STATE(word) == HANDLE_PARK ||
+	                WORD_STATE(word) == HANDLE_XFER) {
+		if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)
+			return true;
+		if (atomic_compare_exchange_strong(&h->word, &word,
+		                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
+		                                    HANDLE_OWN, s->member)))
+			return true;
+	}
+	return false;
 }
 
 uint32_t
@@ -236,23 +289,27 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	struct tp_toe *toe = s->toe;
 	uint32_t ended = 0;
 
-	atomic_store_explicit(&toe->shard[s->member], NULL, memory_order_release);
+	atomic_store(&s->fenced, true);
+	atomic_fetch_and(&toe->usable, ~RTE_BIT32(s->member));
+	/* Whoever takes something out of it, or reaches it by a word, is done. */
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
 	s->reader = RTE_QSBR_THRID_INVALID;
 	posts_run(s);
 	for (uint32_t slot = 0; slot < s->nb_fresh; slot++) {
 		struct tp_tcp_conn *c = &s->conn[slot];
 
-		if (c->state == TP_TCP_CLOSED)
+		if (c->state == TP_TCP_CLOSED || !keep(s, slot))
 			continue;
 		c->reason = TP_TCP_R_ABORT;
 		conn_free(s, c);
 		ended++;
 	}
+	manager_forget(toe, s->member);
+	atomic_store(&toe->shard[s->member], NULL);
 	s->now = TP_NEVER;
 	quarantine_step(s);
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
-	handles_reclaim(s);
+	limbo_reclaim(toe, &s->limbo);
 	rte_pktmbuf_free_bulk(s->tx, s->nb_tx);
 	shard_release(s);
 	return ended;

@@ -168,7 +168,6 @@ leave(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 {
 	struct handle *h = conn_handle(s, c);
 	const struct tp_toe_user *user = user_get(s->toe, h->user);
-	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
 	struct tp_toe_call call = {
 		.shard = s,
 		.id = handle_id(s->toe, c->owner_word),
@@ -177,11 +176,18 @@ leave(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	};
 
 	h->user = s->toe->nobody;
-	atomic_store(&h->word, word_make(WORD_GENERATION(word) + 1, WORD_EPOCH(word), HANDLE_OWN,
-	                                       s->member));
+	word_leave(h, 1, HANDLE_OWN, s->member);
 	posts_void(s->toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, TP_TCP_R_DONE);
+}
+
+static uint64_t
+next_look(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
+{
+	uint64_t next = tp_tcp_next(c), due = park_due(s, c);
+
+	return RTE_MIN(next, due);
 }
 
 /* What happened to it is told, and what follows from that is sent. */
@@ -191,8 +197,16 @@ settle(struct tp_toe_shard *s, uint32_t slot)
 	struct tp_tcp_conn *c = &s->conn[slot];
 	bool all;
 
-	if (c->state == TP_TCP_CLOSED && c->events == 0)
-		return; /* freed while it was in the list */
+	if ((c->state == TP_TCP_CLOSED && c->events == 0) || unlikely(slot_away(s, slot)))
+		return; /* freed or released while it was in the list */
+	working_on(s, c->owner_word);
+	/* Functions that were posted while it was on its way. */
+	if (unlikely(atomic_load_explicit(&conn_handle(s, c)->posts, memory_order_acquire) !=
+	                    NULL)) {
+		posts_of(s, c->owner_word);
+		if (slot_away(s, slot))
+			return;
+	}
 	if (!tell(s, c) || c->state == TP_TCP_CLOSED) {
 		transmit_conn(s, c); /* its RST */
 		tell(s, c);
@@ -200,7 +214,7 @@ settle(struct tp_toe_shard *s, uint32_t slot)
 		return;
 	}
 	all = transmit_conn(s, c);
-	tp_wheel_arm(s->wheel, slot, tp_tcp_next(c));
+	tp_wheel_arm(s->wheel, slot, next_look(s, c));
 	if (c->state == TP_TCP_TIME_WAIT && conn_handle(s, c)->user != s->toe->nobody)
 		leave(s, c);
 	if (!all || c->events != 0)
@@ -237,6 +251,9 @@ timers_run(struct tp_toe_shard *s)
 	for (uint32_t i = 0; i < n; i++) {
 		struct tp_tcp_conn *c = &s->conn[slots[i]];
 
+		working_on(s, c->owner_word);
+		if (park_due(s, c) <= s->now && park_conn(s, c))
+			continue;
 		tp_tcp_timer(&s->env, c, s->now);
 		conn_dirty(s, c);
 	}
@@ -249,11 +266,15 @@ tp_toe_step(struct tp_toe_shard *s, uint64_t now)
 	unsigned int n;
 
 	s->now = now;
-	n = timers_run(s) + posts_run(s) + snapshot_step(s);
+	n = timers_run(s) + inbox_run(s) + mail_run(s) + posts_run(s) + snapshot_step(s);
+	n += sweep_run(s);
 	n += settle_all(s);
 	transmit_flush(s);
+	pulls_run(s);
+	returned_run(s);
 	quarantine_step(s);
-	handles_reclaim(s);
+	limbo_reclaim(s->toe, &s->limbo);
+	working_on(s, NO_INDEX);
 	if (unlikely(now >= s->frag_due)) {
 		tp_inet_frag_expire(s->inet, now);
 		s->frag_due = now + FRAG_PERIOD_NS;

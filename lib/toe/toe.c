@@ -22,6 +22,9 @@
 /* Beyond the connections: handles that wait for their grace period. */
 #define SPARE_HANDLES (2 * LIMBO_SIZE)
 #define CACHE_SIZE 256
+#define NB_MAILS 16383
+/* A slot's number has 24 bits (WHERE). */
+#define MAX_CONNS ((1u << 24) - SPARE_HANDLES - SLOTS_AWAY)
 /* IANA's dynamic range (RFC 6335 6). */
 #define PORT_LOW 49152
 #define PORT_HIGH 65535
@@ -34,6 +37,8 @@ tp_toe_conf_default(struct tp_toe_conf *conf)
 		.max_listeners = MAX_LISTENERS,
 		.refuse_rate = 1000,
 		.syn_cookies = true,
+		.park_socket_id = SOCKET_ID_ANY,
+		.move = { .after = 3, .hysteresis_ms = 100, .idle_ns = 60 * TP_NS_PER_S },
 	};
 	tp_tcp_conf_default(&conf->tcp);
 }
@@ -43,8 +48,10 @@ conf_check(const struct tp_toe_conf *conf)
 {
 	const char *what = NULL;
 
-	if (conf->max_conns < 64 || conf->max_conns > (1u << 24))
+	if (conf->max_conns < 64 || conf->max_conns > MAX_CONNS)
 		return "max_conns";
+	if (conf->move.hysteresis_ms > TP_TOE_HYSTERESIS_MAX_MS)
+		return "hysteresis_ms";
 	if (conf->max_listeners == 0 || conf->max_listeners > MAX_LISTENERS)
 		return "max_listeners";
 	return tp_tcp_conf_check(&conf->tcp, &what) == 0 ? NULL : what;
@@ -73,6 +80,8 @@ make_pools(struct tp_toe *toe, uint32_t nb_recs)
 	toe->recs = tp_tcp_rec_pool_create(name, nb_recs, CACHE_SIZE, SOCKET_ID_ANY);
 	snprintf(name, sizeof(name), "toe_posts_%u", nb);
 	toe->posts = tp_pool_create_objects(name, NB_POSTS, sizeof(struct post), 0, SOCKET_ID_ANY);
+	snprintf(name, sizeof(name), "toe_mails_%u", nb);
+	toe->mails = tp_pool_create_objects(name, NB_MAILS, sizeof(struct mail), 0, SOCKET_ID_ANY);
 }
 
 struct tp_toe *
@@ -106,10 +115,15 @@ tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_r
 	secrets(&toe->secret);
 	nb_recs = RTE_MIN(RTE_MAX(nb_recs, MIN_RECS), MAX_RECS);
 	make_pools(toe, nb_recs - 1);
-	if (toe->recs != NULL && toe->posts != NULL)
+	toe->park = park_create(conf->max_conns, conf->park_socket_id);
+	toe->manager = manager_create(toe);
+	if (toe->recs != NULL && toe->posts != NULL && toe->mails != NULL && toe->park != NULL &&
+	                toe->manager != NULL)
 		rc = handles_init(toe);
 	if (rc == 0)
 		rc = table_init(&toe->table, toe->nb_handles);
+	if (rc == 0)
+		rc = tp_toe_set_move(toe, &conf->move);
 	if (rc != 0) {
 		tp_toe_free(toe);
 		rte_errno = -rc;
@@ -132,6 +146,10 @@ tp_toe_free(struct tp_toe *toe)
 	free(atomic_load(&toe->listeners));
 	table_fini(&toe->table);
 	handles_fini(toe);
+	if (toe->manager != NULL)
+		manager_free(toe->manager);
+	park_free(toe->park);
+	rte_mempool_free(toe->mails);
 	rte_mempool_free(toe->posts);
 	rte_mempool_free(toe->recs);
 	rte_free(toe);

@@ -10,6 +10,13 @@
  *   open.c      SYNs, active opens           step.c    what a turn of the lcore does
  *   user.c      the users' functions         post.c    from any thread to the owner
  *   look.c      snapshots, counters
+ *
+ * Connections that follow their packets:
+ *
+ *   decide.c    whether one moves            pull.c    what arrives while it is on its way
+ *   move.c      release and adopt            sweep.c   all of a member, in slices
+ *   park.c      idle ones, in a record       manage.c  control's part
+ *   harvest.c   what a dead lcore leaves     mail.c    messages that are never lost
  */
 #ifndef TOE_INT_H
 #define TOE_INT_H
@@ -44,18 +51,28 @@ word_make(uint32_t generation, uint32_t epoch, enum handle_state state, uint8_t 
 #define NO_INDEX UINT32_MAX
 #define NO_LISTENER 0xff
 
+/* Where a context lies: bits 31..24 the member whose shard it is, or WHERE_PARKED, 23..0 the slot, or
+ * the record. NO_INDEX: nowhere yet. It changes hands with the word: who owns the handle writes it, who
+ * won the word reads it. */
+#define WHERE_PARKED 0xfe
+#define WHERE(shard, slot) ((uint32_t)(shard) << 24 | (slot))
+#define WHERE_SHARD(where) ((uint8_t)((where) >> 24))
+#define WHERE_SLOT(where) ((where)&0xffffff)
+
 struct post;
 
 struct handle {
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t word;
 	_Atomic(struct post *) posts; /* newest first; any thread pushes, the owner takes all */
 	struct tp_tcp_key key;        /* written before the table shows it, by its first owner */
-	uint32_t slot;                /* where it is in its owner's shard; owner */
-	_Atomic uint32_t next;        /* in the list of free ones */
-	uint8_t arrival;              /* member that received the last segment (claim B9); owner */
-	uint8_t nb_foreign;           /* received elsewhere in a row, saturating; owner */
-	uint8_t user;                 /* index in tp_toe.users */
-	uint8_t listener; /* index in the listeners, while in SYN_RCVD; or NO_LISTENER */
+	_Atomic uint32_t where;       /* its context; owner */
+	_Atomic uint32_t
+	                next; /* in the list of free ones; in use: when it moved last, ms (owner) */
+	uint8_t arrival;      /* member that received the last segment (claim B9); owner */
+	uint8_t run;          /* segments received there in a row, saturating; owner */
+	uint8_t user : 6;     /* index in tp_toe.users; owner */
+	uint8_t level : 2;    /* how often it moved lately; owner */
+	uint8_t listener;     /* index in the listeners, while in SYN_RCVD; or NO_LISTENER */
 };
 static_assert(sizeof(struct handle) == RTE_CACHE_LINE_SIZE, "one line");
 
@@ -98,6 +115,61 @@ struct listeners {
 	struct listener l[];
 };
 
+/* ---- from lcore to lcore -------------------------------------------------- */
+
+/* Never lost: a list that any thread pushes on and one takes whole. */
+enum mail_op {
+	MAIL_ASK,    /* owner to control: the connection wants to member `to` */
+	MAIL_PULL,   /* control to `to`: fetch it, if its word is still this one */
+	MAIL_WAKE,   /* control to a member: take it out of the park */
+	MAIL_PARKED, /* owner to control: parked, and has to be woken at `until` */
+	MAIL_END,    /* owner to control: ended prematurely */
+};
+struct mail {
+	struct mail *next;
+	uint8_t op;
+	uint8_t to;
+	uint8_t member;
+	uint8_t reason; /* enum tp_tcp_reason */
+	uint32_t handle;
+	union {
+		uint64_t word;
+		uint64_t until;
+		tp_toe_id id;
+	};
+	struct tp_tcp_key key;
+};
+struct mailbox {
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct mail *) head; /* newest first */
+};
+
+/* What travels on rings behind forwarded packets, in a mbuf of kind MESSAGE: a request may be lost. */
+enum toe_op {
+	TOE_OP_REQ, /* release the connection to me */
+};
+struct toe_req {
+	uint64_t word; /* as the new owner saw it */
+	uint32_t handle;
+	uint8_t to;
+};
+
+/* ---- a connection on its way here ------------------------------------------- */
+
+/* Packets held for each. */
+#define HOLD_MAX 128
+#define NB_PULLS 4096
+#define PULL_WAYS 4
+
+struct pull {
+	uint32_t handle;
+	uint16_t place; /* among those in use */
+	uint8_t nb_held;
+	bool active;
+	uint64_t word;  /* of the owner that we ask */
+	uint64_t since; /* ns */
+	struct rte_mbuf *held[HOLD_MAX];
+};
+
 /* ---- everything --------------------------------------------------------- */
 
 #define MAX_USERS 64
@@ -123,17 +195,29 @@ struct tp_toe {
 	_Atomic uint16_t port_low, port_high;
 	_Atomic uint32_t port_tries;
 	_Atomic(struct tp_toe_shard *) shard[TP_MAX_MEMBERS];
+	/* Migration: what control says, read by all. */
+	_Atomic uint32_t usable;     /* members that may take connections */
+	_Atomic uint32_t dead;       /* members whose contexts anybody may take */
+	_Atomic uint8_t after;       /* foreign segments in a row before it moves; 0: never */
+	_Atomic uint32_t hysteresis; /* ms */
+	_Atomic uint64_t idle_ns;    /* of no segment before it is parked; TP_NEVER: never */
+	struct manager *manager;     /* control */
+	struct rte_mempool *mails;
+	struct mailbox to_control;
+	struct park *park;
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t free_handles; /* list head */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t cookie_until; /* ns: ACKs may bring cookies */
-	_Atomic uint32_t nb_conns;
 };
 
 /* Handles that are out of the table, until no reader can have seen them there. */
-struct limbo {
-	uint32_t handle;
-	uint64_t token;
-};
 #define LIMBO_SIZE 4096
+struct limbo {
+	struct {
+		uint32_t handle;
+		uint64_t token;
+	} of[LIMBO_SIZE];
+	uint32_t head, tail;
+};
 
 /* Handles of connections that ended a moment ago. */
 struct ended {
@@ -143,6 +227,8 @@ struct ended {
 #define NB_ENDED 4096
 
 #define TX_BURST 64
+/* Slots beyond the connections: contexts that were released and are not copied yet. */
+#define SLOTS_AWAY 8192
 
 struct tp_toe_shard {
 	/* owner */
@@ -172,17 +258,65 @@ struct tp_toe_shard {
 	uint32_t refuse_left;
 	uint32_t pending[MAX_LISTENERS]; /* in SYN_RCVD; any r */
 	uint64_t accepted[MAX_LISTENERS];
-	struct limbo limbo[LIMBO_SIZE];
-	uint32_t limbo_head, limbo_tail;
+	struct limbo limbo;
 	struct ended ended[NB_ENDED];
 	uint32_t ended_head, ended_tail;
 	uint16_t nb_tx;
 	struct rte_mbuf *tx[TX_BURST];
-	uint64_t ctr[TP_TOE_NB_COUNTERS]; /* any r */
+	uint64_t ctr[TP_TOE_NB_COUNTERS];     /* any r */
+	uint64_t ended_by[TP_TCP_NB_REASONS]; /* prematurely; any r */
+	/* The handle that is worked on, or NO_INDEX. Owner w; control reads it when the lcore is frozen,
+	 * so that the order in which the owner writes it is enough. */
+	_Atomic uint32_t cur;
+	/* A slot that is not ours for now, or 0: its context was released. The value is its link in a
+	 * list, one that adopts, or ours of those given back. */
+	_Atomic uint32_t *link;    /* [max] */
+	_Atomic uint32_t adopting; /* rest of the inbox; owner, or control when it is dead */
+	uint32_t given;            /* rest of returned; owner */
+	uint32_t nb_pulls;
+	uint64_t pull_due; /* ns */
+	struct pull *pull; /* [NB_PULLS] */
+	uint16_t pulling[NB_PULLS];
+	uint32_t sweep; /* bits of enum sweep that are under way */
+	uint32_t sweep_at;
+	uint8_t sweep_why; /* enum tp_toe_why */
+	uint8_t shed_to;
+	uint32_t shed_left;
+	struct tp_toe_pauses pauses; /* any r */
 	/* any thread */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct post *) bells; /* newest first */
 	_Atomic(struct snapshot *) snapshot;
+	_Atomic bool fenced;     /* ctl w: its lcore runs no more */
+	_Atomic uint32_t orders; /* enum sweep, by bits; ctl w, like what they are about: */
+	_Atomic uint8_t order_why, order_shed_to;
+	_Atomic uint32_t order_shed;
+	struct mailbox mail;
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t inbox; /* contexts released to this member */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t returned; /* slots given back */
+	_Atomic uint32_t nb_listed; /* of our slots, in somebody's inbox */
 };
+
+/* Links of slots: where + 2, LINK_END, or LINK_NONE (it is in no list, nor away). */
+#define LINK_NONE 0
+#define LINK_END 1
+#define LINK(where) ((where) + 2)
+#define LINK_WHERE(link) ((link)-2)
+
+/* What a member does to all its connections. */
+enum sweep {
+	SWEEP_PROBE = 1,  /* those with data in flight send at once: their port is dead */
+	SWEEP_REHOME = 2, /* all go to other members */
+	SWEEP_REARM = 4,  /* timers anew: a setting has changed */
+	SWEEP_SHED = 8,   /* some go to one other member */
+	SWEEP_STOP = 16,  /* no more of REHOME and SHED */
+};
+
+static inline void
+working_on(struct tp_toe_shard *s, uint32_t handle)
+{
+	atomic_store_explicit(&s->cur, handle, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst); /* read after a freeze only */
+}
 
 #define DIRTY_END (NO_INDEX - 1)
 
@@ -226,15 +360,18 @@ int handles_init(struct tp_toe *toe);
 void handles_fini(struct tp_toe *toe);
 /* @return index, its word {new generation, 0, OWN, member}; or NO_INDEX */
 uint32_t handle_alloc(struct tp_toe *toe, uint8_t member);
+/* The owner changes the word; others may have raised its epoch. */
+void word_leave(struct handle *h, uint32_t generations, enum handle_state state, uint8_t member);
 /* Out of use, and of the table: free once no reader has it. Owner. */
 void handle_retire(struct tp_toe_shard *s, uint32_t index);
+/* The same for a word that is FREE already. @param reader the caller's number in qsbr */
+void limbo_add(struct tp_toe *toe, struct limbo *limbo, uint32_t index, unsigned int reader);
+uint32_t limbo_reclaim(struct tp_toe *toe, struct limbo *limbo);
 /* The connection has ended, its segments may still be on their way: for a while they meet neither a
  * listener nor a RST. Owner. */
 void handle_quarantine(struct tp_toe_shard *s, uint32_t index);
 /* Retire those whose time is over. */
 void quarantine_step(struct tp_toe_shard *s);
-/* Give back those that no reader can have. @return how many */
-uint32_t handles_reclaim(struct tp_toe_shard *s);
 void handle_free(struct tp_toe *toe, uint32_t index);
 static inline tp_toe_id
 handle_id(const struct tp_toe *toe, uint32_t index)
@@ -259,6 +396,14 @@ struct tp_tcp_conn *conn_place(struct tp_toe_shard *s, uint32_t index, const str
                 uint8_t user, void *arg, uint32_t *other);
 void conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c);
 void conn_dirty(struct tp_toe_shard *s, struct tp_tcp_conn *c);
+uint32_t slot_alloc(struct tp_toe_shard *s);
+void slot_free(struct tp_toe_shard *s, uint32_t slot);
+/* Is the context in that slot on its way to another member? */
+static inline bool
+slot_away(const struct tp_toe_shard *s, uint32_t slot)
+{
+	return atomic_load_explicit(&s->link[slot], memory_order_relaxed) != LINK_NONE;
+}
 static inline uint32_t
 conn_slot(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
 {
@@ -273,15 +418,16 @@ conn_prefetch(const struct tp_toe_shard *s, uint32_t index)
 {
 	const struct handle *h = &s->toe->handle[index];
 	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	uint32_t slot = WHERE_SLOT(h->where);
 	const struct tp_tcp_conn *c;
 
-	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member || h->slot >= s->max)
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member || slot >= s->max)
 		return;
-	c = &s->conn[h->slot];
+	c = &s->conn[slot];
 	for (size_t off = 0; off < sizeof(*c); off += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(RTE_PTR_ADD(c, off));
-	rte_prefetch0(&s->dirty_next[h->slot]);
-	tp_wheel_prefetch(s->wheel, h->slot);
+	rte_prefetch0(&s->dirty_next[slot]);
+	tp_wheel_prefetch(s->wheel, slot);
 }
 
 /* ---- listen.c ----------------------------------------------------------- */
@@ -296,6 +442,106 @@ user_get(const struct tp_toe *toe, uint8_t index)
 {
 	return atomic_load_explicit(&toe->users[index], memory_order_acquire);
 }
+
+/* ---- mail.c --------------------------------------------------------------- */
+
+/* @return NULL: none is free */
+struct mail *mail_new(struct tp_toe *toe, enum mail_op op, uint32_t handle);
+void mail_put(struct mailbox *box, struct mail *mail);
+/* All, oldest first. */
+struct mail *mail_take(struct mailbox *box);
+/* What control wants of a member. */
+unsigned int mail_run(struct tp_toe_shard *s);
+void mail_free(struct tp_toe *toe, struct mail *mail);
+
+/* ---- decide.c --------------------------------------------------------------- */
+
+/* What is known when a segment of ours arrived on another member. */
+struct move_view {
+	uint8_t after;       /* knob: segments in a row; 0: never */
+	uint32_t hysteresis; /* knob: ms */
+	uint8_t run;         /* segments in a row on that member */
+	uint8_t level;       /* of how often it moved lately */
+	uint32_t since_ms;   /* since it moved, or asked to */
+};
+#define MOVE_LEVEL_MAX 3
+/* Should it ask to move now? */
+bool decide_move(const struct move_view *view);
+/* @return the level after a move, since_ms after the one before */
+uint8_t decide_level(const struct move_view *view);
+
+/* ---- move.c ----------------------------------------------------------------- */
+
+/* Let go of a connection for member `to`, which finds it in its inbox.
+ * @param word the handle's, as whoever wants it saw it; 0: whatever it is
+ * @return false: it is not ours, changed meanwhile, has ended, or `to` takes none */
+bool conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to,
+                enum tp_toe_why why);
+/* Win a connection that waits (XFER for us, PARK, a dead member's) and adopt it.
+ * @return NULL: somebody else was first, or there is no slot (counted) */
+struct tp_tcp_conn *conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word);
+/* May this member take it, by the word? */
+bool may_take(const struct tp_toe_shard *s, uint64_t word);
+/* Contexts that were released to us; slots that were given back to us. */
+unsigned int inbox_run(struct tp_toe_shard *s);
+void returned_run(struct tp_toe_shard *s);
+void inbox_push(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where);
+void unlisted(const struct tp_toe *toe, uint32_t where);
+void give_back(struct tp_toe *toe, uint32_t where);
+/* A foreign segment was recorded: should its connection follow? */
+void conn_consider(struct tp_toe_shard *s, uint32_t index);
+/* Member that new homes are taken from for this connection; NONE: there is no other. */
+uint8_t home_for(const struct tp_toe *toe, const struct handle *h, uint8_t not_this);
+
+/* ---- pull.c ------------------------------------------------------------------- */
+
+void pull_begin(struct tp_toe_shard *s, uint32_t index, uint64_t word);
+struct pull *pull_find(struct tp_toe_shard *s, uint32_t index);
+/* Keep a packet until the connection is here; consumed. */
+void pull_hold(struct tp_toe_shard *s, struct pull *p, struct rte_mbuf *m, uint8_t ingress);
+/* It is here. */
+void pull_done(struct tp_toe_shard *s, struct pull *p);
+/* Requests again, and those that came to nothing. */
+void pulls_run(struct tp_toe_shard *s);
+void pulls_free(struct tp_toe_shard *s);
+/* A request from another member. */
+void pull_asked(struct tp_toe_shard *s, struct rte_mbuf *m);
+
+/* ---- sweep.c ------------------------------------------------------------------ */
+
+unsigned int sweep_run(struct tp_toe_shard *s);
+
+/* ---- park.c ------------------------------------------------------------------- */
+
+struct park *park_create(uint32_t nb, int socket_id);
+void park_free(struct park *park);
+/* When it may be parked; TP_NEVER. */
+uint64_t park_due(const struct tp_toe_shard *s, const struct tp_tcp_conn *c);
+/* @return false: it stays */
+bool park_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c);
+/* Bring it back from its record. @return the member where it was */
+uint8_t park_load(struct tp_toe_shard *s, const struct handle *h, uint32_t record,
+                struct tp_tcp_conn *c);
+/* The record is empty. */
+void park_drop(struct tp_toe *toe, uint32_t record);
+
+/* ---- manage.c, harvest.c -------------------------------------------------------- */
+
+struct manager *manager_create(struct tp_toe *toe);
+/* That member's shard is no more, or a new one. */
+void manager_forget(struct tp_toe *toe, uint8_t member);
+void manager_free(struct manager *m);
+/* One slice of what dead members left. */
+unsigned int harvest_step(struct tp_toe *toe);
+static inline struct tp_toe_shard *
+shard_of(const struct tp_toe *toe, uint8_t member)
+{
+	return member < TP_MAX_MEMBERS
+	                       ? atomic_load_explicit(&toe->shard[member], memory_order_acquire)
+	                       : NULL;
+}
+/* One that runs; @return NULL: none */
+struct tp_toe_shard *shard_alive(const struct tp_toe *toe, uint8_t member);
 
 /* ---- input.c, open.c, foreign.c ----------------------------------------- */
 
@@ -321,6 +567,10 @@ bool open_again(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct tp_tcp_seg
 void open_active(struct tp_toe_shard *s, uint32_t index, void *arg);
 /* The connection is established. */
 void open_settled(struct tp_toe_shard *s, struct tp_tcp_conn *c);
+/* A segment whose connection has this handle: to it, wherever it is; consumed.
+ * @return false: it has ended */
+bool route(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t ingress, uint8_t hops);
 /* To the shard that owns the connection; consumed. */
 void foreign_send(struct tp_toe_shard *s, uint32_t index, uint64_t word, struct rte_mbuf *m,
                 uint8_t ingress, uint8_t hops);
@@ -351,6 +601,10 @@ struct post {
 };
 /* @return how many were carried out */
 unsigned int posts_run(struct tp_toe_shard *s);
+/* Those of a connection that has just come. */
+unsigned int posts_of(struct tp_toe_shard *s, uint32_t index);
+/* The bells of a dead member ring no more. */
+void bells_silence(struct tp_toe_shard *s);
 /* The handle is FREE by now: tell those that wait for it. */
 void posts_void(struct tp_toe *toe, struct handle *h);
 

@@ -55,7 +55,25 @@ typedef uint64_t tp_toe_id;
 	X(CONNS_CLOSED, "toe_conns_closed", "connections that ended here")                         \
 	X(CONNS_PREMATURE, "toe_conns_premature", "of these not closed by both sides")             \
 	X(POSTED, "toe_posted", "functions carried out for other threads")                         \
-	X(POST_STALE, "toe_post_stale", "functions told that their connection is gone")
+	X(POST_STALE, "toe_post_stale", "functions told that their connection is gone")            \
+	X(MOVE_ASKED, "toe_move_asked", "connections that asked control to follow their packets")  \
+	X(MOVED_OUT, "toe_moved_out", "connections released to another member")                    \
+	X(MOVED_IN, "toe_moved_in", "connections adopted from another member")                     \
+	X(MOVE_ARRIVAL, "toe_move_arrival", "of those released: packets arrived elsewhere")        \
+	X(MOVE_COMMAND, "toe_move_command", "of those released: told to")                          \
+	X(MOVE_LINK, "toe_move_link", "of those released: the port is down")                       \
+	X(MOVE_DRAIN, "toe_move_drain", "of those released: the member is drained or leaves")      \
+	X(MOVE_LOAD, "toe_move_load", "of those released: the lcore is busy")                      \
+	X(MOVE_HARVEST, "toe_move_harvest", "adopted from a member whose lcore runs no more")      \
+	X(MOVE_REFUSED, "toe_move_refused", "requests for a connection that was not there")        \
+	X(MOVE_VOID, "toe_move_void", "requests that came to nothing")                             \
+	X(MOVE_NO_SLOT, "toe_move_no_slot", "not adopted: no room, or too many at once")           \
+	X(MOVE_PROBED, "toe_move_probed", "sent at once as their port died")                       \
+	X(RX_HELD, "toe_rx_held", "kept until their connection was here")                          \
+	X(RX_HOLD_FULL, "toe_rx_hold_full", "dropped: too many were kept")                         \
+	X(PARKED, "toe_parked", "idle connections parked")                                         \
+	X(RELOADED, "toe_reloaded", "parked connections taken back")                               \
+	X(TORN, "toe_torn", "connections lost as their lcore froze at work on them")
 
 enum tp_toe_counter {
 #define X(id, name, text) TP_TOE_C_##id,
@@ -66,6 +84,29 @@ enum tp_toe_counter {
 
 const char *tp_toe_counter_name(enum tp_toe_counter counter);
 const char *tp_toe_counter_text(enum tp_toe_counter counter);
+
+/** Why a connection moves. */
+enum tp_toe_why {
+	TP_TOE_WHY_ARRIVAL, /**< its packets arrive there (claims B1, B8) */
+	TP_TOE_WHY_COMMAND,
+	TP_TOE_WHY_LINK,  /**< its member's port is down */
+	TP_TOE_WHY_DRAIN, /**< its member is emptied, or leaves */
+	TP_TOE_WHY_LOAD,  /**< its member's lcore is busy */
+	TP_TOE_NB_WHYS,
+};
+
+/** How long connections were nobody's, and how many packets were kept for them: counts by
+ * logarithm, four steps to a power of two. Owner w, any r.
+ */
+#define TP_TOE_NB_STEPS 128
+struct tp_toe_pauses {
+	uint32_t pause_us[TP_TOE_NB_STEPS]; /**< released to adopted */
+	uint32_t held[TP_TOE_NB_STEPS];     /**< packets */
+	uint32_t pause_max_us, held_max;
+};
+/** @return the step that counts such a value; the least value of a step */
+unsigned int tp_toe_step_of(uint32_t value);
+uint32_t tp_toe_step_value(unsigned int step);
 
 /* ---- the team's engine -------------------------------------------------- */
 
@@ -84,6 +125,14 @@ struct tp_toe_ops {
 	void (*control)(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts);
 };
 
+/** When connections move, and when they are parked. */
+struct tp_toe_move_conf {
+	uint8_t after;          /**< foreign segments in a row; 0: they stay. Default 3 */
+	uint32_t hysteresis_ms; /**< between two moves, more if they are often. Default 100 */
+	uint64_t idle_ns; /**< parked after so long without a segment; 0: never. Default 60 s */
+};
+#define TP_TOE_HYSTERESIS_MAX_MS 3600000
+
 /** Sizes and knobs; checked by tp_toe_create(). */
 struct tp_toe_conf {
 	uint32_t max_conns;     /**< of the team, and of one shard; 64..16 Mi. Default 65536 */
@@ -94,6 +143,8 @@ struct tp_toe_conf {
 	bool answer;            /**< answer echo requests, and without a host packets that nobody
 				 * wants by ICMP errors: --neigh toe */
 	uint64_t held_max;      /**< bytes a shard's connections may keep; 0: no limit */
+	int park_socket_id;     /**< NUMA node of parked connections: the host's */
+	struct tp_toe_move_conf move;
 	struct tp_tcp_conf tcp;
 };
 void tp_toe_conf_default(struct tp_toe_conf *conf);
@@ -125,7 +176,8 @@ struct tp_toe_shard *tp_toe_shard_create(struct tp_toe *toe, uint8_t member, int
  * of that member runs no more. @return connections that were ended
  */
 uint32_t tp_toe_shard_free(struct tp_toe_shard *shard);
-/** Frames that another member received for this shard: kind FOREIGN, from a ring. Owner lcore.
+/** What another member received for this shard, or asks of it: kinds FOREIGN and MESSAGE, from a
+ * ring. Owner lcore.
  * @param pkts [nb_pkts] consumed
  */
 void tp_toe_foreign(
@@ -235,6 +287,51 @@ int tp_toe_set(struct tp_toe_call *call, enum tp_tcp_opt opt, uint64_t value);
 int tp_toe_post(struct tp_toe *toe, tp_toe_id id,
                 void (*fn)(struct tp_toe_call *call, void *fn_arg), void *fn_arg);
 
+/* ---- migration: control's part ------------------------------------------- */
+
+/** What a member's connections have to do, as far as control knows. */
+enum tp_toe_place {
+	TP_TOE_ACTIVE, /**< it takes connections */
+	TP_TOE_DOWN,   /**< its port is dead, its lcore runs: all go elsewhere, what is in flight at
+			* once by the port that its member uses now (ops.transmit) */
+	TP_TOE_DRAIN,  /**< all go elsewhere, at leisure */
+};
+/** Tell a member's state; nothing happens if it was that already. Control. */
+void tp_toe_set_place(struct tp_toe *toe, uint8_t member, enum tp_toe_place place);
+/** The lcore of a member runs no more: frozen in the middle of its work, or its loop has ended.
+ * Others adopt its connections, at once by arrival, all others as tp_toe_manage() goes on; the one
+ * that it was working on when it froze is torn and ends. Control.
+ */
+void tp_toe_fence(struct tp_toe *toe, uint8_t member);
+/** After tp_toe_fence(): is everything out of its memory, or nobody there to take it? Then
+ * tp_toe_shard_free(). Any thread that is no worker.
+ */
+bool tp_toe_left(struct tp_toe *toe, uint8_t member);
+/** Change the knobs. Control. @return 0 or -EINVAL */
+int tp_toe_set_move(struct tp_toe *toe, const struct tp_toe_move_conf *conf);
+void tp_toe_get_move(const struct tp_toe *toe, struct tp_toe_move_conf *conf);
+/** Requests of connections that want to move, wakes, what dead members left, ends to report: once
+ * a turn of control. @return work done
+ */
+unsigned int tp_toe_manage(struct tp_toe *toe, uint64_t now);
+/** Move one connection to a member. Any thread. @return 0; -ENODEV: no such member takes any;
+ * -ENOBUFS. Whether it is gone by then shows in tp_toe_snapshot()
+ */
+int tp_toe_move(struct tp_toe *toe, tp_toe_id id, uint8_t to);
+/** Release up to so many of a member's connections to another one: its lcore is busy. Control. */
+void tp_toe_shed(struct tp_toe *toe, uint8_t member, uint8_t to, uint32_t nb);
+
+/** A connection that ended before both sides had closed it (claim B6). */
+struct tp_toe_end {
+	tp_toe_id id;
+	struct tp_tcp_key key;
+	uint8_t member;
+	enum tp_tcp_reason reason;
+};
+/** Have fn called for each, from tp_toe_manage(). Control, before the first connection. */
+void tp_toe_on_end(
+                struct tp_toe *toe, void (*fn)(void *arg, const struct tp_toe_end *end), void *arg);
+
 /* ---- looking ------------------------------------------------------------ */
 
 /** A connection, as `show conn` has it. */
@@ -272,6 +369,16 @@ void tp_toe_counters(const struct tp_toe *toe, uint64_t counters[TP_TOE_NB_COUNT
                 uint64_t mib[TP_TCP_NB_MIB]);
 /** Sums of the shards' tp_inet_worker_mib(). Any thread; single values do not tear. */
 void tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB]);
+/** Sum over all shards. Any thread. */
+void tp_toe_get_pauses(const struct tp_toe *toe, struct tp_toe_pauses *sum);
+/** Parked connections now. */
+uint32_t tp_toe_nb_parked(const struct tp_toe *toe);
+/** Parked connections; `member` is where they were, last segments and sizes are those of then.
+ * Not a worker. @return how many are in info
+ */
+uint32_t tp_toe_parked(struct tp_toe *toe,
+                bool (*filter)(const struct tp_toe_conn_info *info, void *arg), void *arg,
+                struct tp_toe_conn_info *info, uint32_t max, uint32_t *total);
 /** Connections of one shard now. */
 uint32_t tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member);
 

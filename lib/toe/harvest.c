@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* What a member leaves whose lcore runs no more: frozen in the middle of its work, or stopped. Its
+ * memory is still there and nobody writes it. The connection that it was working on is torn: it ends and
+ * its user is told. All others may be taken by anyone from then on (toe.dead): at once by who gets a
+ * packet for them, and, in slices, by the members to which control assigns them.
+ */
+
+#include <string.h>
+
+#include "manage.h"
+
+/* Handles looked at in one turn. */
+#define HARVEST_SLICE 2048
+
+/* In place of a context that cannot be trusted: one that has ended, and says so to its peer. Words are
+ * never half written; should the numbers be wrong, the peer asks what that was (RFC 5961 3), and gets the
+ * answer that nobody is here.
+ */
+static void
+tombstone(struct tp_toe_shard *s, uint32_t index, struct tp_tcp_conn *c)
+{
+	uint32_t flags = c->flags & TP_TCP_F_IS_V6, seq = c->snd_nxt, ack = c->rcv_nxt;
+	bool synchronised = c->state >= TP_TCP_SYN_RCVD;
+	void *arg = *conn_arg(c);
+
+	memset(c, 0, sizeof(*c));
+	if (synchronised)
+		flags |= TP_TCP_F_RST_WANTED | TP_TCP_F_RST_ACK;
+	c->flags = flags;
+	c->rst_seq = seq;
+	c->rst_ack = ack;
+	c->owner_word = index;
+	*conn_arg(c) = arg;
+	c->state = TP_TCP_CLOSED;
+	c->events = TP_TCP_EV_CLOSED;
+	c->reason = TP_TCP_R_TORN;
+	c->key = s->toe->handle[index].key;
+}
+
+/* Is the handle's context where it says? Between its begin and the end of its set-up it is not. */
+static struct tp_tcp_conn *
+context_of(struct tp_toe_shard *s, uint32_t index)
+{
+	uint32_t where = s->toe->handle[index].where;
+	struct tp_tcp_conn *c;
+
+	if (where == NO_INDEX || WHERE_SHARD(where) != s->member || WHERE_SLOT(where) >= s->max)
+		return NULL;
+	c = &s->conn[WHERE_SLOT(where)];
+	return c->owner_word == index ? c : NULL;
+}
+
+static void
+bury(struct tp_toe_shard *s)
+{
+	uint32_t index = atomic_load_explicit(&s->cur, memory_order_acquire);
+	struct handle *h;
+	struct tp_tcp_conn *c;
+	uint64_t word;
+
+	if (index == NO_INDEX)
+		return;
+	h = &s->toe->handle[index];
+	word = atomic_load(&h->word);
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member ||
+	                h->where == NO_INDEX)
+		return; /* it had not begun, or was done with it */
+	if (WHERE_SHARD(h->where) != s->member) {
+		/* It had just won it, and what it copied is still there. */
+		atomic_compare_exchange_strong(&h->word, &word,
+		                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_PARK,
+		                                s->member));
+		return;
+	}
+	c = context_of(s, index);
+	if (c == NULL)
+		return;
+	s->ctr[TP_TOE_C_TORN]++;
+	tombstone(s, index, c);
+}
+
+/* Those on their way to it: whoever gets a packet for them takes them, or they are assigned anew. Slots
+ * of those that it had adopted from the list already go back.
+ */
+static void
+disband(struct tp_toe *toe, uint32_t link)
+{
+	while (link != LINK_END) {
+		uint32_t where = LINK_WHERE(link);
+		struct tp_toe_shard *from = shard_of(toe, WHERE_SHARD(where));
+
+		link = atomic_load_explicit(&from->link[WHERE_SLOT(where)], memory_order_acquire);
+		if (toe->handle[from->conn[WHERE_SLOT(where)].owner_word].where != where)
+			give_back(toe, where);
+		unlisted(toe, where);
+	}
+}
+
+/* That member's handle of a connection that has ended. */
+static void
+retire(struct tp_toe *toe, uint32_t index, uint8_t member)
+{
+	struct handle *h = &toe->handle[index];
+	uint64_t word = atomic_load(&h->word);
+
+	if (WORD_STATE(word) != HANDLE_DEAD || WORD_MEMBER(word) != member ||
+	                !atomic_compare_exchange_strong(&h->word, &word,
+	                                word_make(WORD_GENERATION(word) + 1, 0, HANDLE_FREE,
+	                                                TP_MEMBER_NONE)))
+		return;
+	table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
+	limbo_add(toe, &toe->manager->limbo, index, RTE_QSBR_THRID_INVALID);
+}
+
+/* What it would have freed later. */
+static void
+inherit(struct tp_toe *toe, struct tp_toe_shard *s)
+{
+	for (; s->limbo.tail != s->limbo.head; s->limbo.tail++)
+		limbo_add(toe, &toe->manager->limbo, s->limbo.of[s->limbo.tail % LIMBO_SIZE].handle,
+		                RTE_QSBR_THRID_INVALID);
+	for (; s->ended_tail != s->ended_head; s->ended_tail++)
+		retire(toe, s->ended[s->ended_tail % NB_ENDED].handle, s->member);
+}
+
+void
+tp_toe_fence(struct tp_toe *toe, uint8_t member)
+{
+	struct tp_toe_shard *s = shard_of(toe, member);
+	struct manager *m = toe->manager;
+
+	if (s == NULL || atomic_load(&s->fenced))
+		return;
+	atomic_fetch_and(&toe->usable, ~RTE_BIT32(member));
+	atomic_store(&s->fenced, true);
+	bury(s);
+	disband(toe, atomic_exchange(&s->inbox, LINK_END));
+	disband(toe, atomic_exchange(&s->adopting, LINK_END));
+	inherit(toe, s);
+	bells_silence(s);
+	for (struct mail *mail = mail_take(&s->mail), *next; mail != NULL; mail = next) {
+		next = mail->next;
+		mail_free(toe, mail);
+	}
+	m->harvesting |= RTE_BIT32(member);
+	m->harvest_left = toe->nb_handles; /* all, from where it is */
+	m->harvest_token = rte_rcu_qsbr_start(toe->qsbr);
+	/* Last: now others may take what is in it. */
+	atomic_fetch_or(&toe->dead, RTE_BIT32(member));
+}
+
+/* ---- the background ------------------------------------------------------------------ */
+
+/* Something waits at a handle for a member that was not there yet when it was posted. */
+static void
+wake(struct tp_toe *toe, struct tp_toe_shard *q, uint32_t index)
+{
+	struct mail *mail = mail_new(toe, MAIL_WAKE, index);
+
+	if (mail != NULL)
+		mail_put(&q->mail, mail);
+}
+
+/* To a living member's inbox; its slot lies in a dead one. */
+static void
+assign(struct tp_toe *toe, struct handle *h, uint64_t word, uint8_t dead)
+{
+	uint8_t to = home_for(toe, h, dead);
+	struct tp_toe_shard *q = shard_alive(toe, to), *s = shard_of(toe, dead);
+	uint32_t where = h->where;
+
+	if (q == NULL)
+		return; /* the next round */
+	if (where == NO_INDEX) {
+		/* An active open that was not begun. */
+		if (atomic_compare_exchange_strong(&h->word, &word,
+		                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
+		                                    HANDLE_OWN, to)))
+			wake(toe, q, h - toe->handle);
+		return;
+	}
+	if (WHERE_SHARD(where) == dead && context_of(s, h - toe->handle) == NULL)
+		return; /* torn in its beginning: nothing knows of it */
+	if (atomic_compare_exchange_strong(&h->word, &word,
+	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
+	                                    to)))
+		inbox_push(toe, q, where);
+}
+
+static void
+harvest_one(struct tp_toe *toe, uint32_t index)
+{
+	struct handle *h = &toe->handle[index];
+	struct manager *m = toe->manager;
+	uint64_t word = atomic_load(&h->word);
+	uint8_t member = WORD_MEMBER(word);
+
+	if (member >= TP_MAX_MEMBERS)
+		return;
+	switch (WORD_STATE(word)) {
+	case HANDLE_PARK:
+		/* A record needs no home, and neither does what lies in a living member's slot. */
+		if (WHERE_SHARD(h->where) < TP_MAX_MEMBERS)
+			assign(toe, h, word, WHERE_SHARD(h->where));
+		break;
+	case HANDLE_OWN:
+	case HANDLE_XFER:
+		if (m->harvesting & RTE_BIT32(member))
+			assign(toe, h, word, member);
+		break;
+	case HANDLE_DEAD:
+		/* It froze between the end and its list of ended ones. */
+		if (m->harvesting & RTE_BIT32(member))
+			retire(toe, index, member);
+		break;
+	case HANDLE_FREE:
+		break;
+	}
+}
+
+unsigned int
+harvest_step(struct tp_toe *toe)
+{
+	struct manager *m = toe->manager;
+	uint32_t n = RTE_MIN(m->harvest_left, (uint32_t)HARVEST_SLICE);
+
+	limbo_reclaim(toe, &m->limbo);
+	/* Whoever saw that member alive, and released something to it, has seen that it is not. */
+	if (n == 0 || rte_rcu_qsbr_check(toe->qsbr, m->harvest_token, false) != 1)
+		return 0;
+	for (uint32_t i = 0; i < n; i++) {
+		harvest_one(toe, m->harvest_at++);
+		if (m->harvest_at == toe->nb_handles)
+			m->harvest_at = 0;
+	}
+	m->harvest_left -= n;
+	return n;
+}
+
+/* Is a context of it in this member's memory, or its handle this member's? */
+static bool
+needs(const struct handle *h, uint8_t member)
+{
+	uint64_t word = atomic_load(&h->word);
+
+	if (WORD_STATE(word) == HANDLE_FREE)
+		return false;
+	return (WORD_MEMBER(word) == member && WORD_STATE(word) != HANDLE_PARK) ||
+	       (WORD_STATE(word) != HANDLE_DEAD && WHERE_SHARD(h->where) == member);
+}
+
+bool
+tp_toe_left(struct tp_toe *toe, uint8_t member)
+{
+	uint32_t others = atomic_load(&toe->usable) & ~RTE_BIT32(member);
+
+	if (others == 0)
+		return true;
+	if (atomic_load(&shard_of(toe, member)->nb_listed) != 0)
+		return false;
+	for (uint32_t i = 0; i < toe->nb_handles; i++) {
+		if (needs(&toe->handle[i], member))
+			return false;
+	}
+	return true;
+}

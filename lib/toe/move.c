@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Release and adopt (claims B4, B8, B10): a context hangs on its handle while nobody owns it. The old
+ * owner writes it, then changes the word and puts the slot into the new one's inbox; the new one wins
+ * the word, copies the context into a slot of its own, on its own NUMA node, and gives the old slot
+ * back. Every change is one CAS on the word (protocols, release and adopt).
+ */
+
+#include <string.h>
+
+#include "toe_int.h"
+
+/* Contexts adopted, slots taken back, in one turn: a few us. */
+#define ADOPT_SLICE 32
+#define RETURN_SLICE 64
+/* The time of release waits in a context beside nothing else, in us that wrap. */
+#define STAMP(now) ((uint32_t)((now) / TP_NS_PER_US))
+
+static uint32_t
+now_ms(const struct tp_toe_shard *s)
+{
+	return (uint32_t)(s->now / TP_NS_PER_MS);
+}
+
+/* ---- steps of the histograms ------------------------------------------------- */
+
+unsigned int
+tp_toe_step_of(uint32_t value)
+{
+	unsigned int log;
+
+	if (value < 4)
+		return value;
+	log = 31 - __builtin_clz(value);
+	return log * 4 + (value >> (log - 2) & 3) - 4;
+}
+
+uint32_t
+tp_toe_step_value(unsigned int step)
+{
+	unsigned int log = (step + 4) / 4;
+
+	return step < 4 ? step : UINT32_C(1) << log | (step & 3) << (log - 2);
+}
+
+/* ---- who is there ------------------------------------------------------------ */
+
+struct tp_toe_shard *
+shard_alive(const struct tp_toe *toe, uint8_t member)
+{
+	struct tp_toe_shard *s = shard_of(toe, member);
+
+	return s != NULL && !atomic_load(&s->fenced) ? s : NULL;
+}
+
+bool
+may_take(const struct tp_toe_shard *s, uint64_t word)
+{
+	switch (WORD_STATE(word)) {
+	case HANDLE_PARK:
+		return true;
+	case HANDLE_XFER:
+		return WORD_MEMBER(word) == s->member;
+	case HANDLE_OWN:
+		return WORD_MEMBER(word) != s->member &&
+		       atomic_load(&s->toe->dead) & RTE_BIT32(WORD_MEMBER(word));
+	case HANDLE_FREE:
+	case HANDLE_DEAD:
+		break;
+	}
+	return false;
+}
+
+uint8_t
+home_for(const struct tp_toe *toe, const struct handle *h, uint8_t not_this)
+{
+	uint32_t usable = atomic_load_explicit(&toe->usable, memory_order_relaxed);
+	uint64_t hash = table_hash(&toe->table, &h->key);
+	uint8_t member = toe->member_of(toe->member_of_arg, (uint32_t)(hash >> 32));
+
+	if (member < TP_MAX_MEMBERS && member != not_this && (usable & RTE_BIT32(member)))
+		return member;
+	usable &= not_this < TP_MAX_MEMBERS ? ~RTE_BIT32(not_this) : UINT32_MAX;
+	return usable != 0 ? __builtin_ctz(usable) : TP_MEMBER_NONE;
+}
+
+/* ---- slots on their way -------------------------------------------------------- */
+
+static struct tp_tcp_conn *
+context_at(const struct tp_toe *toe, uint32_t where)
+{
+	return &shard_of(toe, WHERE_SHARD(where))->conn[WHERE_SLOT(where)];
+}
+
+/* Push a slot on a list of slots, by its link. */
+static void
+slot_push(struct tp_toe *toe, _Atomic uint32_t *head, uint32_t where)
+{
+	_Atomic uint32_t *link = &shard_of(toe, WHERE_SHARD(where))->link[WHERE_SLOT(where)];
+	uint32_t old = atomic_load_explicit(head, memory_order_relaxed);
+
+	do {
+		atomic_store_explicit(link, old, memory_order_relaxed);
+	} while (!atomic_compare_exchange_weak(head, &old, LINK(where)));
+}
+
+/* A slot has left the list of an inbox. */
+void
+unlisted(const struct tp_toe *toe, uint32_t where)
+{
+	atomic_fetch_sub_explicit(
+	                &shard_of(toe, WHERE_SHARD(where))->nb_listed, 1, memory_order_release);
+}
+
+static uint32_t
+next_of(const struct tp_toe *toe, uint32_t where)
+{
+	return atomic_load_explicit(&shard_of(toe, WHERE_SHARD(where))->link[WHERE_SLOT(where)],
+	                memory_order_relaxed);
+}
+
+void
+inbox_push(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where)
+{
+	atomic_fetch_add_explicit(
+	                &shard_of(toe, WHERE_SHARD(where))->nb_listed, 1, memory_order_relaxed);
+	slot_push(toe, &to->inbox, where);
+}
+
+void
+give_back(struct tp_toe *toe, uint32_t where)
+{
+	slot_push(toe, &shard_of(toe, WHERE_SHARD(where))->returned, where);
+}
+
+void
+returned_run(struct tp_toe_shard *s)
+{
+	if (s->given == LINK_END) {
+		if (likely(atomic_load_explicit(&s->returned, memory_order_relaxed) == LINK_END))
+			return;
+		s->given = atomic_exchange_explicit(&s->returned, LINK_END, memory_order_acquire);
+	}
+	for (unsigned int n = 0; n < RETURN_SLICE && s->given != LINK_END; n++) {
+		uint32_t slot = WHERE_SLOT(LINK_WHERE(s->given));
+
+		s->given = atomic_load_explicit(&s->link[slot], memory_order_relaxed);
+		atomic_store_explicit(&s->link[slot], LINK_NONE, memory_order_relaxed);
+		memset(&s->conn[slot], 0, sizeof(s->conn[slot]));
+		slot_free(s, slot);
+	}
+}
+
+/* ---- release ------------------------------------------------------------------- */
+
+static void
+count_release(struct tp_toe_shard *s, enum tp_toe_why why)
+{
+	static const enum tp_toe_counter counters[TP_TOE_NB_WHYS] = {
+		[TP_TOE_WHY_ARRIVAL] = TP_TOE_C_MOVE_ARRIVAL,
+		[TP_TOE_WHY_COMMAND] = TP_TOE_C_MOVE_COMMAND,
+		[TP_TOE_WHY_LINK] = TP_TOE_C_MOVE_LINK,
+		[TP_TOE_WHY_DRAIN] = TP_TOE_C_MOVE_DRAIN,
+		[TP_TOE_WHY_LOAD] = TP_TOE_C_MOVE_LOAD,
+	};
+
+	s->ctr[TP_TOE_C_MOVED_OUT]++;
+	s->ctr[counters[why]]++;
+}
+
+/* The member that a context was released to was fenced in between: nobody looks into its inbox any
+ * more, but whoever fenced it, maybe before this. So take it back, for anyone.
+ */
+static void
+inbox_disown(struct tp_toe *toe, struct tp_toe_shard *q)
+{
+	uint32_t link = atomic_exchange(&q->inbox, LINK_END);
+
+	while (link != LINK_END) {
+		uint32_t where = LINK_WHERE(link);
+		struct handle *h = &toe->handle[context_at(toe, where)->owner_word];
+		uint64_t word = atomic_load(&h->word);
+
+		link = next_of(toe, where);
+		if (h->where != where)
+			give_back(toe, where); /* it was adopted before */
+		else if (WORD_STATE(word) == HANDLE_XFER && WORD_MEMBER(word) == q->member)
+			atomic_compare_exchange_strong(&h->word, &word,
+			                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
+			                                HANDLE_PARK, WHERE_SHARD(where)));
+		unlisted(toe, where);
+	}
+}
+
+/* What the old owner has of it besides the context. */
+static void
+detach(struct tp_toe_shard *s, const struct handle *h, uint32_t slot)
+{
+	if (h->listener != NO_LISTENER)
+		s->pending[h->listener]--;
+	tp_wheel_cancel(s->wheel, slot);
+	s->nb_conns--;
+}
+
+static void
+attach(struct tp_toe_shard *s, const struct handle *h)
+{
+	if (h->listener != NO_LISTENER)
+		s->pending[h->listener]++;
+	s->nb_conns++;
+}
+
+bool
+conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, enum tp_toe_why why)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	struct tp_toe_shard *q = shard_alive(toe, to);
+	uint32_t where;
+	struct tp_tcp_conn *c;
+
+	if (word == 0)
+		word = atomic_load_explicit(&h->word, memory_order_acquire);
+	if (q == NULL || to == s->member || WORD_STATE(word) != HANDLE_OWN ||
+	                WORD_MEMBER(word) != s->member ||
+	                atomic_load_explicit(&h->word, memory_order_acquire) != word)
+		return false;
+	where = h->where;
+	if (where == NO_INDEX)
+		return false; /* an active open that waits for its port */
+	c = &s->conn[WHERE_SLOT(where)];
+	if (c->state == TP_TCP_CLOSED)
+		return false;
+	working_on(s, index);
+	tp_tcp_export(&s->env, c);
+	detach(s, h, WHERE_SLOT(where));
+	c->owner_data[1] = STAMP(s->now);
+	atomic_store_explicit(&s->link[WHERE_SLOT(where)], LINK_END, memory_order_relaxed);
+	if (!atomic_compare_exchange_strong(&h->word, &word,
+	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
+	                                    to))) {
+		/* Whoever asked for it has given up at this very moment. */
+		atomic_store_explicit(&s->link[WHERE_SLOT(where)], LINK_NONE, memory_order_relaxed);
+		s->env.held_bytes += tp_tcp_held(c);
+		c->owner_data[1] = 0;
+		attach(s, h);
+		conn_dirty(s, c);
+		return false;
+	}
+	inbox_push(toe, q, where);
+	if (unlikely(atomic_load(&q->fenced)))
+		inbox_disown(toe, q);
+	count_release(s, why);
+	return true;
+}
+
+/* ---- adopt --------------------------------------------------------------------- */
+
+static void
+pause_count(struct tp_toe_pauses *pauses, uint32_t us)
+{
+	pauses->pause_us[tp_toe_step_of(us)]++;
+	pauses->pause_max_us = RTE_MAX(pauses->pause_max_us, us);
+}
+
+static void
+tell_moved(struct tp_toe_shard *s, struct tp_tcp_conn *c, uint8_t from)
+{
+	const struct tp_toe_user *user = user_get(s->toe, conn_handle(s, c)->user);
+	struct tp_toe_call call = {
+		.shard = s,
+		.id = handle_id(s->toe, c->owner_word),
+		.arg = *conn_arg(c),
+		.now = s->now,
+		.conn = c,
+	};
+
+	/* Before on_accept it is nobody's. */
+	if (user->on_moved == NULL || from == s->member || c->state <= TP_TCP_SYN_RCVD ||
+	                (c->events & TP_TCP_EV_ESTABLISHED))
+		return;
+	user->on_moved(&call, from);
+	*conn_arg(c) = call.arg;
+}
+
+/* Copy the context here. @return the member it comes from */
+static uint8_t
+bring(struct tp_toe_shard *s, uint32_t index, bool released, struct tp_tcp_conn *c)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	const struct tp_tcp_conn *from;
+	uint32_t us;
+
+	if (WHERE_SHARD(h->where) == WHERE_PARKED) {
+		uint8_t home = park_load(s, h, WHERE_SLOT(h->where), c);
+
+		c->owner_word = index;
+		s->ctr[TP_TOE_C_RELOADED]++;
+		return home;
+	}
+	from = context_at(toe, h->where);
+	tp_tcp_adopt(&s->env, c, from, s->now);
+	s->ctr[TP_TOE_C_MOVED_IN]++;
+	if (released) {
+		us = STAMP(s->now) - (uint32_t)from->owner_data[1];
+		/* Clocks of lcores are read at different times in a turn. */
+		us = us > UINT32_MAX / 2 ? 0 : us;
+		pause_count(&s->pauses, us);
+	}
+	return WHERE_SHARD(h->where);
+}
+
+struct tp_tcp_conn *
+conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	struct pull *p = pull_find(s, index);
+	uint32_t slot = slot_alloc(s), where;
+	struct tp_tcp_conn *c;
+	uint8_t from;
+
+	if (slot == NO_INDEX) {
+		s->ctr[TP_TOE_C_MOVE_NO_SLOT]++;
+		return NULL;
+	}
+	working_on(s, index);
+	if (!atomic_compare_exchange_strong(&h->word, &word,
+	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_OWN,
+	                                    s->member))) {
+		slot_free(s, slot);
+		return NULL;
+	}
+	where = h->where;
+	if (where == NO_INDEX) {
+		/* An active open that its member did not come to. */
+		slot_free(s, slot);
+		posts_of(s, index);
+		return NULL;
+	}
+	c = &s->conn[slot];
+	from = bring(s, index,
+	                WORD_STATE(word) == HANDLE_XFER &&
+	                                shard_alive(toe, WHERE_SHARD(where)) != NULL,
+	                c);
+	c->owner_data[1] = 0;
+	attach(s, h);
+	/* Until now the old place has all of it, after this the new one (harvest.c). */
+	h->where = WHERE(s->member, slot);
+	if (WHERE_SHARD(where) == WHERE_PARKED) {
+		park_drop(toe, WHERE_SLOT(where));
+	} else if (WORD_STATE(word) != HANDLE_XFER) {
+		give_back(toe, where);
+		s->ctr[TP_TOE_C_MOVE_HARVEST]++;
+	}
+	h->run = 0;
+	atomic_store_explicit(&h->next, now_ms(s), memory_order_relaxed);
+	tell_moved(s, c, from);
+	conn_dirty(s, c);
+	if (p != NULL)
+		pull_done(s, p);
+	return c;
+}
+
+unsigned int
+inbox_run(struct tp_toe_shard *s)
+{
+	struct tp_toe *toe = s->toe;
+	uint32_t link = atomic_load_explicit(&s->adopting, memory_order_relaxed);
+	unsigned int n = 0;
+
+	if (link == LINK_END) {
+		if (likely(atomic_load_explicit(&s->inbox, memory_order_relaxed) == LINK_END))
+			return 0;
+		link = atomic_exchange_explicit(&s->inbox, LINK_END, memory_order_acquire);
+		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
+	}
+	for (; n < ADOPT_SLICE && link != LINK_END; n++) {
+		uint32_t where = LINK_WHERE(link), index = context_at(toe, where)->owner_word;
+		struct handle *h = &toe->handle[index];
+		uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
+
+		/* Else a packet brought it here before. */
+		if (WORD_STATE(word) == HANDLE_XFER && WORD_MEMBER(word) == s->member &&
+		                h->where == where && conn_take(s, index, word) == NULL)
+			break;
+		link = next_of(toe, where);
+		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
+		give_back(toe, where);
+		unlisted(toe, where);
+	}
+	return n;
+}
+
+/* ---- who asks ------------------------------------------------------------------- */
+
+void
+conn_consider(struct tp_toe_shard *s, uint32_t index)
+{
+	struct tp_toe *toe = s->toe;
+	struct handle *h = &toe->handle[index];
+	struct move_view view = {
+		.after = atomic_load_explicit(&toe->after, memory_order_relaxed),
+		.hysteresis = atomic_load_explicit(&toe->hysteresis, memory_order_relaxed),
+		.run = h->run,
+		.level = h->level,
+		.since_ms = now_ms(s) - atomic_load_explicit(&h->next, memory_order_relaxed),
+	};
+	struct mail *ask;
+
+	if (!decide_move(&view))
+		return;
+	ask = mail_new(toe, MAIL_ASK, index);
+	if (ask == NULL)
+		return; /* the next segment asks again */
+	/* It asks no more until the wait is over, whatever becomes of this. */
+	h->level = decide_level(&view);
+	atomic_store_explicit(&h->next, now_ms(s), memory_order_relaxed);
+	ask->word = atomic_load_explicit(&h->word, memory_order_relaxed);
+	ask->to = h->arrival;
+	s->ctr[TP_TOE_C_MOVE_ASKED]++;
+	mail_put(&toe->to_control, ask);
+}

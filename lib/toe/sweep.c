@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* What a member does to all its connections: in slices, so that no turn gets long. */
+
+#include "toe_int.h"
+
+/* Slots looked at, and connections worked on, in one turn. */
+#define LOOK_SLICE 512
+#define WORK_SLICE 32
+
+/* @return whether it was work */
+static bool
+visit(struct tp_toe_shard *s, struct tp_tcp_conn *c, uint32_t todo)
+{
+	uint32_t index = c->owner_word;
+	bool work = false;
+
+	working_on(s, index);
+	if ((todo & SWEEP_PROBE) && c->tx_head != NULL) {
+		tp_tcp_path_changed(&s->env, c, s->now);
+		s->ctr[TP_TOE_C_MOVE_PROBED]++;
+		conn_dirty(s, c);
+		work = true;
+	}
+	if (todo & SWEEP_REARM) {
+		conn_dirty(s, c);
+		work = true;
+	}
+	if (todo & (SWEEP_REHOME | SWEEP_SHED)) {
+		uint8_t to = todo & SWEEP_REHOME ? home_for(s->toe, conn_handle(s, c), s->member)
+		                                 : s->shed_to;
+
+		conn_release(s, index, 0, to, s->sweep_why);
+		work = true;
+	}
+	return work;
+}
+
+/* Which of the sweeps under way is carried out now: first what is in flight, then all else. */
+static uint32_t
+next_sweep(const struct tp_toe_shard *s)
+{
+	return s->sweep & -(uint32_t)s->sweep;
+}
+
+static void
+obey(struct tp_toe_shard *s)
+{
+	uint32_t orders = atomic_exchange_explicit(&s->orders, 0, memory_order_acquire);
+
+	if (orders & SWEEP_STOP)
+		s->sweep &= ~(SWEEP_REHOME | SWEEP_SHED);
+	s->sweep |= orders & ~SWEEP_STOP;
+	s->sweep_at = 0;
+	s->sweep_why = atomic_load_explicit(&s->order_why, memory_order_relaxed);
+	if (orders & SWEEP_SHED) {
+		s->shed_to = atomic_load_explicit(&s->order_shed_to, memory_order_relaxed);
+		s->shed_left = atomic_load_explicit(&s->order_shed, memory_order_relaxed);
+	}
+}
+
+/* One that is on its way elsewhere, or is no more, is none of ours. */
+static bool
+is_ours(const struct tp_toe_shard *s, uint32_t slot)
+{
+	return s->conn[slot].state != TP_TCP_CLOSED && !slot_away(s, slot);
+}
+
+unsigned int
+sweep_run(struct tp_toe_shard *s)
+{
+	unsigned int looked = 0, work = 0;
+	uint32_t todo;
+
+	if (unlikely(atomic_load_explicit(&s->orders, memory_order_relaxed) != 0))
+		obey(s);
+	if (likely(s->sweep == 0))
+		return 0;
+	todo = next_sweep(s);
+	for (; s->sweep_at < s->nb_fresh && looked < LOOK_SLICE && work < WORK_SLICE;
+	                s->sweep_at++, looked++) {
+		if (!is_ours(s, s->sweep_at) || !visit(s, &s->conn[s->sweep_at], todo))
+			continue;
+		work++;
+		if (todo == SWEEP_SHED && --s->shed_left == 0)
+			break;
+	}
+	if (s->sweep_at == s->nb_fresh || (todo == SWEEP_SHED && s->shed_left == 0)) {
+		s->sweep &= ~todo;
+		s->sweep_at = 0;
+	}
+	return 1;
+}
