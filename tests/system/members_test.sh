@@ -38,14 +38,6 @@ drops() {
     get 'port stats all' '[.[] | .drops // {} | to_entries[] | select(.key | test("place|fenced|own_mac|link_local") | not) | .value] | add // 0'
 }
 
-# What the kernel itself dropped there: its queues overflow on a busy machine.
-kernel_drops() {
-    local devices sockets
-    devices=$(in_ns "$1" ip -s -j link show | jq '[.[].stats64.tx.dropped] | add')
-    sockets=$(in_ns "$1" nstat -asz UdpRcvbufErrors | awk '/Rcvbuf/ { print $2 }')
-    echo $((devices + sockets))
-}
-
 # Attached, removed, added, removed, detached; each time all frames arrive.
 come_and_go() {
     local port i

@@ -67,7 +67,7 @@ stop() {
 trap stop INT TERM HUP
 
 run() { # NAME: output in $out/NAME, printed whole when it has ended
-    local limit=280
+    local limit=500
     [ -z "$long" ] || limit=3600
     timeout -k 20 $limit bash "./$1_test.sh" >"$out/$1" 2>&1
     local code=$?

@@ -57,7 +57,8 @@ stopped_readers() {
     note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "slowest answer $slowest ms, watchdog fed $(jq .fed "$tmp/notified") times," \
         "longest gap $(jq .max_gap_ms "$tmp/notified") ms, noise $noise_ms ms"
-    expect "lost" "$(($(stream_of up .lost) + $(stream_of down .lost)))" -eq 0
+    expect "lost" "$(($(stream_of up .lost) + $(stream_of down .lost)))" -le \
+        $((noise_ms < 40 ? 0 : 2 * noise_ms + $(kernel_drops "$H") + $(kernel_drops "$P")))
     silence up 60
     silence down 60
     within "slowest answer" $slowest 0 $((500 + 2 * noise_ms))

@@ -11,6 +11,7 @@ spin TID MILLISECONDS          let one thread turn in an endless loop by ptrace,
                                (both: --within=FUNCTION waits until it is in that function,
                                --holding=FUNCTION until it took something there by a CAS)
 notifyd PATH SECONDS           be a service manager: how often a daemon fed its watchdog, as JSON
+waits                          keep all CPUs busy for a second; how long others had them, in percent
 hog CPU MILLISECONDS           keep a CPU busy above every ordinary thread (SCHED_FIFO)
 vlanecho IFACE                 send tagged test frames back as they came
 vlanping IFACE MAC TAGS COUNT  send tagged frames (TAGS like 100 or 100,200); how many came back
@@ -19,6 +20,7 @@ vlanping IFACE MAC TAGS COUNT  send tagged frames (TAGS like 100 or 100,200); ho
 import ctypes
 import http.server
 import json
+import multiprocessing
 import os
 import random
 import select
@@ -31,7 +33,9 @@ import sys
 import threading
 import time
 
-HEADER = struct.Struct("!HIQ")  # flow, sequence number, how long the sender had to wait for a CPU in ns
+# Flow, sequence number, when sent, and how long the sender had to wait for a CPU so far (ns).
+HEADER = struct.Struct("!HIQQ")
+SO_RCVBUFFORCE = 33
 
 
 # ---- httpd
@@ -110,7 +114,7 @@ def send(address, port, seconds, flows=8, pps=1000, size=64):
         if wait > 0:
             time.sleep(wait)
         flow = n % len(socks)
-        data = HEADER.pack(flow, n // len(socks), cpu_wait.ns()) + pad
+        data = HEADER.pack(flow, n // len(socks), time.monotonic_ns(), cpu_wait.ns()) + pad
         try:
             try:
                 socks[flow].send(data)
@@ -150,10 +154,11 @@ class Flow:
 
 def recv(address, port, seconds):
     s = socket.socket(family_of(address), socket.SOCK_DGRAM)
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+    s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 23)
     s.bind((address, int(port)))
     flows = {}
     cpu_wait = CpuWait()
+    transit = 0.0
     end = None
     while end is None or time.monotonic() < end:
         if not select.select([s], [], [], 1.0 if end else 10.0)[0]:
@@ -164,7 +169,8 @@ def recv(address, port, seconds):
         now = time.monotonic()
         if end is None:
             end = now + float(seconds) + 0.5
-        flow, seq, sender_ns = HEADER.unpack_from(data)
+        flow, seq, sent_ns, sender_ns = HEADER.unpack_from(data)
+        transit = max(transit, now - sent_ns / 1e9)
         flows.setdefault(flow, Flow()).packet(seq, now, (sender_ns + cpu_wait.ns()) / 1e9)
     all_flows = flows.values()
     print(json.dumps({
@@ -175,6 +181,7 @@ def recv(address, port, seconds):
         "reordered": sum(f.reordered for f in all_flows),
         "max_gap_ms": round(1000 * max((f.gap for f in all_flows), default=1e6), 1),
         "max_stop_ms": round(1000 * max((f.stop for f in all_flows), default=1e6), 1),
+        "max_transit_ms": round(1000 * transit, 1),
     }))
 
 
@@ -370,6 +377,25 @@ def notifyd(path, seconds):
 TAGGED = b"teampmd-vlan"
 
 
+def waits():
+    def burn(share):
+        cpu_wait, end = CpuWait(), time.monotonic() + 1
+        before = cpu_wait.ns()
+        while time.monotonic() < end:
+            pass
+        with share.get_lock():
+            share.value += cpu_wait.ns() - before
+
+    share = multiprocessing.Value(ctypes.c_longlong, 0)
+    cpus = len(os.sched_getaffinity(0))
+    workers = [multiprocessing.Process(target=burn, args=(share,)) for _ in range(cpus)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join()
+    print(share.value // (cpus * 10_000_000))
+
+
 def vlan_socket(iface):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     s.setsockopt(263, 8, 1)  # SOL_PACKET, PACKET_AUXDATA: where the kernel puts the outer tag
@@ -419,7 +445,6 @@ def vlanping(iface, mac, tags, count):
     stack = b"".join(struct.pack("!HH", 0x8100, i) for i in ids)
     s = vlan_socket(iface)
     back = set()
-    end = time.monotonic() + 1.5
     for n in range(int(count)):
         payload = TAGGED + struct.pack("!I", n)
         ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(payload), n, 0, 64, 17, 0,
@@ -428,9 +453,8 @@ def vlanping(iface, mac, tags, count):
         udp = struct.pack("!HHHH", 1000 + n, 7, 8 + len(payload), 0)
         s.send(bytes.fromhex(mac.replace(":", "")) + own + stack + b"\x08\0" + ip + udp + payload)
         time.sleep(0.001)
-    while len(back) < int(count) and time.monotonic() < end:
-        if not select.select([s], [], [], 0.1)[0]:
-            continue
+    # What was sent later than another is back later: a second without any is the end.
+    while len(back) < int(count) and select.select([s], [], [], 1.0)[0]:
         data = vlan_recv(s)
         if data and data[:6] == own and data[12:12 + len(stack) + 2] == stack + b"\x08\0":
             at = data.index(TAGGED) + len(TAGGED)
@@ -440,7 +464,7 @@ def vlanping(iface, mac, tags, count):
 
 def main():
     command = {f.__name__: f for f in (httpd, send, recv, stop, spin, hog,
-                                        notifyd, vlanecho, vlanping)}.get(sys.argv[1])
+                                        notifyd, waits, vlanecho, vlanping)}.get(sys.argv[1])
     if command is None:
         sys.exit(__doc__)
     words = [a for a in sys.argv[2:] if not a.startswith("--")]
