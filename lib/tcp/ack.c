@@ -118,7 +118,6 @@ tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_t
 	}
 	if (seg->nb_sack > 0 && (c->flags & TP_TCP_F_SACK))
 		tcp_sack_update(env, c, seg, &ack);
-	c->delivered += ack.acked + ack.sacked;
 	if (unlikely(ack.probe_acked > 0))
 		tcp_pmtu_probe_acked(env, c, ack.probe_acked);
 	ack_rtt(env, c, &ack);

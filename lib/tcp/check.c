@@ -292,7 +292,7 @@ check_blocks(const struct tp_tcp_conn *c)
 		wrong = check_block(c, rec);
 		MUST(wrong == NULL, wrong);
 		end = rec_end(rec);
-		nb += rec->delivered;
+		nb += rec->nb_segs;
 	}
 	MUST(c->ooo_head == NULL || c->ooo_head->prev == prev, "the last block");
 	MUST(nb == c->nb_ooo, "nb_ooo");

@@ -280,6 +280,7 @@ unpark_times(struct tp_tcp_conn *c, const struct tp_tcp_parked *rec, uint64_t no
 	               RTE_MIN(from_rough(rec->opened_s) * TP_NS_PER_S, rec->rcvd_ns);
 	c->sent_ms = tcp_ms(last) - rec->sent_ms;
 	c->min_rtt_ms = tcp_ms(rec->rcvd_ns) - rec->min_rtt_ms;
+	c->mtu_ms = tcp_ms(rec->rcvd_ns);
 	c->last_now = RTE_MAX(last, now);
 	c->keep_ns = rec->keep_ns;
 	c->rexmit_ns = TP_NEVER;

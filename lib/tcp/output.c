@@ -465,7 +465,8 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 		return NULL;
 	if (c->snd_una == c->snd_nxt)
 		tcp_cc_idle_restart(env, c, now);
-	probe = likely(!(c->flags & TP_TCP_F_MTU_PROBING)) || force ? 0 : tcp_pmtu_probe(c, now);
+	probe = likely(!(c->flags & TP_TCP_F_MTU_PROBING)) || force ? 0
+	                                                            : tcp_pmtu_probe(env, c, now);
 	len = probe > 0 ? probe : sendable(env, c, unsent, force, now);
 	/* FIN has a number of its own, which must be in the window, too. */
 	fin = fin && len == unsent && usable_window(c) > len;

@@ -13,6 +13,8 @@
 #define FLOOR_MTU_V4 552
 /* The search ends when so little is left to gain. */
 #define SEARCH_STEP 32
+/* RFC 1191 6.3, RFC 8201 4: a path may be another one by then. */
+#define AGE_MS (10 * 60 * 1000)
 
 static uint16_t
 floor_mtu(const struct tp_tcp_conn *c)
@@ -50,20 +52,43 @@ tcp_pmtu_timeout(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 	c->flags |= TP_TCP_F_MTU_PROBING;
 	c->probe_low = mtu;
 	c->pmtu = mtu;
+	c->mtu_ms = tcp_ms(c->last_now);
 	tcp_mss_update(c);
+}
+
+static bool
+search_is_over(const struct tp_tcp_conn *c)
+{
+	return c->probe_high < c->probe_low + SEARCH_STEP;
+}
+
+/* RFC 4821 7.7: after a time it begins again, up to what both ends can. */
+static void
+search_again(const struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
+{
+	uint32_t most = RTE_MIN((uint32_t)env->conf->mtu, (uint32_t)c->peer_mss + headers(c));
+
+	if (!env->conf->mtu_probing || tcp_ms(now) - c->mtu_ms < AGE_MS)
+		return;
+	c->mtu_ms = tcp_ms(now);
+	c->probe_low = c->pmtu;
+	c->probe_high = RTE_MAX(most, (uint32_t)c->pmtu);
 }
 
 /* RFC 4821 7.3 to 7.5: the middle of the range, when all is well and more data follows that
  * shows a loss. */
 uint32_t
-tcp_pmtu_probe(const struct tp_tcp_conn *c, uint64_t now)
+tcp_pmtu_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 {
 	uint32_t len, wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
 
 	if (likely(!(c->flags & TP_TCP_F_MTU_PROBING)))
 		return 0;
-	if ((c->flags & TP_TCP_F_MTU_PROBE) || c->ca != TP_TCP_CA_OPEN || c->nb_rexmit > 0 ||
-	                c->probe_high < c->probe_low + SEARCH_STEP)
+	if ((c->flags & TP_TCP_F_MTU_PROBE) || c->ca != TP_TCP_CA_OPEN || c->nb_rexmit > 0)
+		return 0;
+	if (search_is_over(c))
+		search_again(env, c, now);
+	if (search_is_over(c))
 		return 0;
 	len = c->probe_low + (c->probe_high - c->probe_low + 1) / 2 - overhead(c);
 	if (len <= c->snd_mss || len + overhead(c) - headers(c) > c->peer_mss)
@@ -85,6 +110,7 @@ tcp_pmtu_probe_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len
 	tcp_count(env, TP_TCP_M_PMTU_SUCCESS);
 	c->probe_low = mtu;
 	c->pmtu = mtu;
+	c->mtu_ms = tcp_ms(c->last_now);
 	tcp_mss_update(c);
 }
 
@@ -96,6 +122,7 @@ tcp_pmtu_probe_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_
 	c->flags &= ~TP_TCP_F_MTU_PROBE;
 	tcp_count(env, TP_TCP_M_PMTU_FAIL);
 	c->probe_high = RTE_MAX(RTE_MIN(mtu - 1, c->probe_high), c->probe_low);
+	c->mtu_ms = tcp_ms(c->last_now);
 }
 
 /* RFC 1191 5: routers that do not say it. */
@@ -144,8 +171,12 @@ tcp_pmtu_icmp(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint16_t mtu, uint6
 		return;
 	tcp_count(env, TP_TCP_M_PMTU_ICMP);
 	c->pmtu = mtu;
-	c->probe_high = RTE_MIN(c->probe_high, mtu);
-	c->probe_low = RTE_MIN(c->probe_low, mtu);
+	c->mtu_ms = tcp_ms(now);
+	if (env->conf->mtu_probing) {
+		/* Nothing to search for yet. */
+		c->flags |= TP_TCP_F_MTU_PROBING;
+		c->probe_high = c->probe_low = mtu;
+	}
 	tcp_mss_update(c);
 	oversize_lost(env, c, old_mss, now);
 }

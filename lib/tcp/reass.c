@@ -77,7 +77,7 @@ unlink_block(struct tp_tcp_conn *c, struct tp_tcp_rec *rec)
 		c->ooo_head->prev = last;
 	else
 		c->nb_sack_recent = 0;
-	c->nb_ooo -= rec->delivered;
+	c->nb_ooo -= rec->nb_segs;
 }
 
 static void
@@ -143,8 +143,8 @@ merge_blocks(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *p
 	}
 	prev->len += next->len;
 	prev->tcp_flags |= next->tcp_flags;
-	prev->delivered += next->delivered;
-	c->nb_ooo += next->delivered;
+	prev->nb_segs += next->nb_segs;
+	c->nb_ooo += next->nb_segs;
 	rte_mempool_put(env->recs, next);
 }
 
@@ -312,7 +312,7 @@ new_block(struct tp_tcp_env *env, const struct piece *p)
 		.seq = p->seq,
 		.len = p->len + p->fin,
 		.tcp_flags = p->fin ? TP_TCP_FIN : 0,
-		.delivered = 1,
+		.nb_segs = 1,
 	};
 	return rec;
 }

@@ -97,7 +97,6 @@ tcp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *rec, 
 	bool again = rec->nb_sent > 0;
 
 	rec->sent_ns = sent_at(c, rec, again, now);
-	rec->delivered = c->delivered;
 	if (rec->nb_sent < UINT8_MAX)
 		rec->nb_sent++;
 	c->sent_ms = tcp_ms(now);

@@ -343,7 +343,7 @@ void tcp_mss_update(struct tp_tcp_conn *c);
 void tcp_pmtu_timeout(struct tp_tcp_env *env, struct tp_tcp_conn *c);
 /* Payload of a path MTU probe to be sent now as one segment, longer than snd_mss (RFC 4821 7.3):
  * output.c appends a record of that size, sets TP_TCP_REC_PROBE in it before tcp_sent(); 0: none. */
-uint32_t tcp_pmtu_probe(const struct tp_tcp_conn *c, uint64_t now);
+uint32_t tcp_pmtu_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /* It arrived, with so many bytes; it was lost, which is no sign of congestion (RFC 4821 7.6). */
 void tcp_pmtu_probe_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);
 void tcp_pmtu_probe_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes);

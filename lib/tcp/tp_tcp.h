@@ -315,12 +315,12 @@ struct tp_tcp_rec {
 		struct rte_mbuf *data_tail; /**< received: last buffer of data */
 	};
 	uint32_t seq;
-	uint32_t len;       /**< sequence numbers, SYN and FIN included */
-	uint32_t off;       /**< sent: where it begins in that buffer */
-	uint32_t delivered; /**< bytes delivered when it was sent; received: segments in it */
-	uint8_t flags;      /**< TP_TCP_REC_* */
-	uint8_t nb_sent;    /**< transmissions, saturating */
-	uint8_t tcp_flags;  /**< SYN, FIN */
+	uint32_t len;      /**< sequence numbers, SYN and FIN included */
+	uint32_t off;      /**< sent: where it begins in that buffer */
+	uint32_t nb_segs;  /**< received: segments in it */
+	uint8_t flags;     /**< TP_TCP_REC_* */
+	uint8_t nb_sent;   /**< transmissions, saturating */
+	uint8_t tcp_flags; /**< SYN, FIN */
 	uint8_t pad[13];
 };
 static_assert(sizeof(struct tp_tcp_rec) == RTE_CACHE_LINE_SIZE, "one line");
@@ -526,7 +526,7 @@ struct tp_tcp_conn {
 	bool undo_valid;
 	bool dsack_pending;             /**< dsack holds */
 	uint16_t nb_ooo;                /**< segments in ooo_head */
-	uint32_t delivered;             /**< bytes, wraps */
+	uint32_t mtu_ms;                /**< path MTU was lowered, or its search ended; wraps */
 	uint32_t sent_ms;               /**< last data sent: idle restart (RFC 5681 4.1); wraps */
 	uint64_t pace_ns;               /**< next data not before */
 	uint64_t first_rexmit_ns;       /**< begin of a row of timeouts: user timeout */

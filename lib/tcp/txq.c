@@ -59,7 +59,7 @@ tcp_txq_append(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t len_bytes
 	rec->seq = c->snd_nxt;
 	rec->tcp_flags = tcp_flags & (TP_TCP_SYN | TP_TCP_FIN);
 	rec->len = len_bytes + !!(tcp_flags & TP_TCP_SYN) + !!(tcp_flags & TP_TCP_FIN);
-	rec->delivered = c->delivered;
+	rec->nb_segs = 0;
 	rec->flags = 0;
 	rec->nb_sent = 0;
 	if (tcp_flags & TP_TCP_SYN)

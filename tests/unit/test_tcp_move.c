@@ -94,7 +94,7 @@ static const struct field fields[] = {
 	F(undo_valid),
 	F(dsack_pending),
 	F(nb_ooo),
-	F(delivered),
+	F(mtu_ms),
 	F(sent_ms),
 	F(pace_ns),
 	F(first_rexmit_ns),
@@ -432,7 +432,7 @@ forget(struct tp_tcp_conn *c)
 	c->undo_valid = false;
 	c->dsack_pending = false;
 	c->dsack = (struct tp_tcp_span){ 0, 0 };
-	c->delivered = 0;
+	c->mtu_ms = c->rcvd_ns / TP_NS_PER_MS;
 	c->pace_ns = 0;
 	c->cubic = slow_start ? (struct tp_tcp_cubic){
 		.window_end = c->snd_una,

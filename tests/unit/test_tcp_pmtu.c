@@ -177,19 +177,15 @@ test_black_hole_off(void **state)
 	assert_int_equal(f->c.pmtu, 1500);
 }
 
-/* A path that takes so much: the peer is an ideal one that acknowledges what fits. */
-static uint16_t
-search(struct tcp_fix *f, uint16_t path)
+/* A path that takes so much: the peer is an ideal one that acknowledges what fits. All is acknowledged
+ * up to `una`.
+ */
+static void
+flow(struct tcp_fix *f, uint16_t path, uint32_t una, int rounds)
 {
-	uint32_t una = 1, cwnd;
+	uint32_t cwnd;
 
-	send_start(f);
-	f->conf.mtu_probing = true;
-	send_write(f, 5);
-	timeouts(f, 3);
-	tcp_in(f, SEG(.ack = una = S(5)));
-	tcp_flush(f);
-	for (int i = 0; i < 60; i++) {
+	for (int i = 0; i < rounds; i++) {
 		uint32_t end = una, lost = 0, lost_end = 0;
 
 		f->c.cwnd = RTE_MAX(f->c.cwnd, 20 * SEND_MSS);
@@ -222,6 +218,18 @@ search(struct tcp_fix *f, uint16_t path)
 		assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
 		assert_true(f->c.cwnd >= cwnd);
 	}
+}
+
+static uint16_t
+search(struct tcp_fix *f, uint16_t path)
+{
+	send_start(f);
+	f->conf.mtu_probing = true;
+	send_write(f, 5);
+	timeouts(f, 3);
+	tcp_in(f, SEG(.ack = S(5)));
+	tcp_flush(f);
+	flow(f, path, S(5), 60);
 	assert_true(f->env.mib[TP_TCP_M_PMTU_SUCCESS] > 0);
 	return f->c.pmtu;
 }
@@ -248,6 +256,48 @@ test_search_to_the_end(void **state)
 	assert_int_equal(f->env.mib[TP_TCP_M_PMTU_FAIL], 0);
 }
 
+/* RFC 8201 4: what a router said holds for ten minutes; then probes ask whether it still does. */
+static void
+test_age(void **state)
+{
+	struct tcp_fix *f = *state;
+	uint64_t lowered;
+
+	send_start(f);
+	f->conf.mtu_probing = true;
+	send_write(f, 5);
+	icmp(f, TP_TCP_ICMP_MTU, S(0), 1000);
+	lowered = f->now;
+	tcp_in(f, SEG(.ack = S(5)));
+	tcp_flush(f);
+	f->now = lowered + 9 * 60 * TP_NS_PER_S;
+	flow(f, 1500, S(5), 10);
+	assert_int_equal(f->c.pmtu, 1000);
+	tcp_in(f, SEG(.ack = f->c.snd_nxt - f->iss));
+	while (f->c.snd_una != f->c.snd_nxt)
+		tcp_in(f, SEG(.ack = f->c.snd_nxt - f->iss));
+	tcp_flush(f);
+	f->now = lowered + 10 * 60 * TP_NS_PER_S;
+	flow(f, 1400, f->c.snd_una - f->iss, 60);
+	assert_in_range(f->c.pmtu, 1400 - 32, 1400);
+	assert_in_range(f->env.mib[TP_TCP_M_PMTU_FAIL], 1, 5);
+}
+
+static void
+test_age_without_probing(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	send_start(f);
+	send_write(f, 5);
+	icmp(f, TP_TCP_ICMP_MTU, S(0), 1000);
+	tcp_in(f, SEG(.ack = S(5)));
+	tcp_flush(f);
+	f->now += 20 * 60 * TP_NS_PER_S;
+	flow(f, 1500, S(5), 10);
+	assert_int_equal(f->c.pmtu, 1000);
+}
+
 int
 main(void)
 {
@@ -262,6 +312,8 @@ main(void)
 		TCP_TEST(test_black_hole_off),
 		TCP_TEST(test_search),
 		TCP_TEST(test_search_to_the_end),
+		TCP_TEST(test_age),
+		TCP_TEST(test_age_without_probing),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);
