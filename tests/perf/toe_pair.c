@@ -17,6 +17,7 @@
 #define MIN_CONNS 1024
 #define CACHE_SIZE 256
 #define FOREIGN_RING 1024
+#define RX_RING 8192
 
 static unsigned int nb_pairs; /* for names */
 
@@ -35,13 +36,32 @@ op_room(void *arg)
 
 	if (sh->side->pair->link == PAIR_MEMORY)
 		return memory_room(sh->side->peer);
+	if (sh->side->pair->link == PAIR_RINGS)
+		return rte_ring_free_count(sh->side->peer->shard[0].rx);
 	return tp_egress_room(&sh->side->egress);
+}
+
+static void
+ring_send(struct pair_side *to, struct rte_mbuf *m)
+{
+	uint8_t at = to->steer != NULL ? to->steer(m) : to->arrive_at;
+
+	if (rte_ring_mp_enqueue(to->shard[at].rx, m) == 0)
+		return;
+	to->ctr.drop[TP_DROP_TX_PORT_FULL]++;
+	rte_pktmbuf_free(m);
 }
 
 static void
 memory_send(struct pair_side *to, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
 	for (uint16_t i = 0; i < nb_pkts; i++) {
+		if (to->pair->link == PAIR_RINGS) {
+			pkts[i]->ol_flags =
+			                RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+			ring_send(to, pkts[i]);
+			continue;
+		}
 		if (to->in_tail - to->in_head == PAIR_QUEUE) {
 			to->ctr.drop[TP_DROP_TX_PORT_FULL]++;
 			rte_pktmbuf_free(pkts[i]);
@@ -55,7 +75,7 @@ memory_send(struct pair_side *to, struct rte_mbuf **pkts, uint16_t nb_pkts)
 static void
 side_send(struct pair_side *s, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	if (s->pair->link == PAIR_MEMORY)
+	if (s->pair->link != PAIR_WIRE)
 		memory_send(s->peer, pkts, nb_pkts);
 	else
 		tp_egress_burst(&s->egress, pkts, nb_pkts);
@@ -127,6 +147,7 @@ toe_open(struct pair_side *s, const struct pair_conf *how)
 	tp_toe_conf_default(&conf);
 	conf.max_conns = RTE_MAX(how->nb_conns, (uint32_t)MIN_CONNS);
 	conf.tcp.tso_max = 0;
+	conf.move = how->move != NULL ? *how->move : (struct tp_toe_move_conf){ 0 };
 	conf.tcp.snd_buf = how->snd_buf > 0 ? how->snd_buf : conf.tcp.snd_buf;
 	conf.tcp.rcv_buf = how->rcv_buf > 0 ? how->rcv_buf : conf.tcp.rcv_buf;
 	s->toe = tp_toe_create(&conf, s->inet, s->qsbr, member_of, s, &why);
@@ -149,7 +170,9 @@ shards_open(struct pair_side *s, uint8_t index)
 		                name, FOREIGN_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
 		sh->toe = tp_toe_shard_create(s->toe, i, SOCKET_ID_ANY, p->pool, p->pool_indirect,
 		                &s->mac, &ops, sh);
-		if (sh->foreign == NULL || sh->toe == NULL)
+		snprintf(name, sizeof(name), "pair%u_%u_%u_rx", nb_pairs, index, i);
+		sh->rx = rte_ring_create(name, RX_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
+		if (sh->foreign == NULL || sh->toe == NULL || sh->rx == NULL)
 			return -rte_errno;
 	}
 	return 0;
@@ -246,7 +269,10 @@ side_close(struct pair_side *s)
 			tp_toe_shard_free(sh->toe);
 		while (sh->foreign != NULL && rte_ring_sc_dequeue(sh->foreign, (void **)&m) == 0)
 			rte_pktmbuf_free(m);
+		while (sh->rx != NULL && rte_ring_sc_dequeue(sh->rx, (void **)&m) == 0)
+			rte_pktmbuf_free(m);
 		rte_ring_free(sh->foreign);
+		rte_ring_free(sh->rx);
 	}
 	rte_pktmbuf_free_bulk(s->egress.hold, tp_egress_take_back(&s->egress, s->egress.hold));
 	while (s->in_head != s->in_tail)
@@ -305,10 +331,15 @@ control_step(struct pair_side *s, uint64_t now)
 }
 
 static uint16_t
-side_receive(struct pair_side *s, struct rte_mbuf **pkts)
+shard_receive(struct pair_shard *sh, struct rte_mbuf **pkts)
 {
+	struct pair_side *s = sh->side;
 	uint16_t n = 0;
 
+	if (s->pair->link == PAIR_RINGS)
+		return rte_ring_sc_dequeue_burst(sh->rx, (void **)pkts, s->pair->burst, NULL);
+	if (sh->member != s->arrive_at)
+		return 0;
 	if (s->pair->link == PAIR_WIRE)
 		return rte_eth_rx_burst(s->port_id, 0, pkts, s->pair->burst);
 	while (n < s->pair->burst && s->in_head != s->in_tail)
@@ -327,34 +358,47 @@ left_over(struct pair_side *s, struct rte_mbuf *m, const struct tp_pkt_info *inf
 	rte_pktmbuf_free(m);
 }
 
+void
+pair_control_turn(struct pair_side *s, uint64_t now)
+{
+	if (unlikely(s->asked || tp_inet_next(s->inet) <= now))
+		control_step(s, now);
+	if (s->nb_shards > 1)
+		tp_toe_manage(s->toe, now);
+}
+
 unsigned int
-pair_side_turn(struct pair_side *s, uint64_t now)
+pair_shard_turn(struct pair_shard *sh, uint64_t now)
 {
 	struct tp_pkt_info info[TP_BURST_MAX];
 	struct rte_mbuf *pkts[TP_BURST_MAX];
-	unsigned int work = 0;
-	uint16_t n, rest;
+	struct pair_side *s = sh->side;
+	uint16_t n = shard_receive(sh, pkts), rest;
+	unsigned int work = n;
 
-	if (unlikely(s->asked || tp_inet_next(s->inet) <= now))
-		control_step(s, now);
-	n = side_receive(s, pkts);
 	if (n > 0) {
-		work += n;
 		tp_pkt_parse_burst(pkts, n, info);
-		rest = tp_toe_input(s->shard[s->arrive_at].toe, pkts, info, n, now);
+		rest = tp_toe_input(sh->toe, pkts, info, n, now);
 		for (uint16_t i = 0; i < rest; i++)
 			left_over(s, pkts[i], &info[i], now);
 	}
-	for (uint8_t i = 0; i < s->nb_shards; i++) {
-		struct pair_shard *sh = &s->shard[i];
-
-		n = s->nb_shards == 1 ? 0
-		                      : rte_ring_sc_dequeue_burst(sh->foreign, (void **)pkts,
-		                                        s->pair->burst, NULL);
+	if (s->nb_shards > 1) {
+		n = rte_ring_sc_dequeue_burst(sh->foreign, (void **)pkts, s->pair->burst, NULL);
 		if (n > 0)
 			tp_toe_foreign(sh->toe, pkts, n, now);
-		work += n + tp_toe_step(sh->toe, now);
+		work += n;
 	}
+	return work + tp_toe_step(sh->toe, now);
+}
+
+unsigned int
+pair_side_turn(struct pair_side *s, uint64_t now)
+{
+	unsigned int work = 0;
+
+	pair_control_turn(s, now);
+	for (uint8_t i = 0; i < s->nb_shards; i++)
+		work += pair_shard_turn(&s->shard[i], now);
 	return work;
 }
 

@@ -4,8 +4,8 @@
 
 /**
  * @file
- * Two teams that talk TCP to each other on one lcore: inet, toe and shards of both, without the
- * daemon around them. Main lcore only, real clock.
+ * Two teams that talk TCP to each other: inet, toe and shards of both, without the daemon around
+ * them. Main lcore only but for what says otherwise, real clock.
  */
 #ifndef TOE_PAIR_H
 #define TOE_PAIR_H
@@ -23,6 +23,8 @@ enum pair_link {
 	/** Buffers change hands; whoever receives is told that the checksums are good. As ports
 	 * that compute and verify them, without the cost of a port. */
 	PAIR_MEMORY,
+	/** The same by a ring for each shard, so that the server's shards may have lcores of their own. */
+	PAIR_RINGS,
 };
 
 #define PAIR_MAX_SHARDS 2
@@ -36,6 +38,7 @@ struct pair_shard {
 	uint8_t member;
 	struct tp_toe_shard *toe;
 	struct rte_ring *foreign; /**< from the side's other shard */
+	struct rte_ring *rx;      /**< PAIR_RINGS: what it receives */
 };
 
 struct pair_side {
@@ -43,7 +46,9 @@ struct pair_side {
 	struct pair_side *peer;
 	uint8_t nb_shards;
 	uint8_t arrive_at; /**< which shard receives what comes in; may change at any time */
-	bool asked;        /**< control has something to do before its next deadline */
+	/** PAIR_RINGS: which shard receives this one; NULL: arrive_at. */
+	uint8_t (*steer)(const struct rte_mbuf *m);
+	bool asked; /**< control has something to do before its next deadline */
 	uint16_t port_id;
 	struct rte_ether_addr mac;
 	uint8_t addr[16];
@@ -73,6 +78,7 @@ struct pair_conf {
 	uint32_t nb_mbufs;                    /**< 0: 16383 */
 	uint16_t burst;                       /**< 0: 32 */
 	uint32_t snd_buf, rcv_buf;            /**< 0: the engine's default */
+	const struct tp_toe_move_conf *move;  /**< NULL: connections stay, and are not parked */
 };
 
 /** Both teams, with addresses of each other. One CPU's worth of memory.
@@ -81,7 +87,11 @@ struct pair_conf {
 struct pair *pair_create(const struct pair_conf *conf);
 /** Ends what is still connected. Nothing is left of it but the wire's port names. */
 void pair_free(struct pair *p);
-/** One turn of the lcore for a side: control where it is due, receive, send. @return work done */
+/** What a side's control has to do: neighbours, and migration of a team of several. */
+void pair_control_turn(struct pair_side *s, uint64_t now);
+/** One turn of a shard: receive, send. The lcore that it is given to. @return work done */
+unsigned int pair_shard_turn(struct pair_shard *sh, uint64_t now);
+/** One turn of the lcore for a whole side: control, then its shards. @return work done */
 unsigned int pair_side_turn(struct pair_side *s, uint64_t now);
 /** The same for both sides, at the present time. */
 unsigned int pair_turn(struct pair *p);

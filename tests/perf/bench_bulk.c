@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* A million connections of a team of two members, all on one of them; members, control and the peer
+ * take turns on one lcore, frames change hands in memory.
+ *
+ * first, rehome, stall, reset: the link of that member goes down while some connections have a response
+ * in flight, which is lost. From then on its segments leave by the survivor. first: until one is sent;
+ * rehome: the time that members and control take until all connections are on the survivor; stall: the
+ * longest turn of a member meanwhile; reset: connections that were reset or ended early, or whose
+ * response did not come. Times are those that the thread has worked, page faults included.
+ *
+ * parked-bytes, parked-reload: all are left alone until they are parked. By how much the process has
+ * grown then, for each; and how long a turn of a member takes that receives a request for one of them,
+ * reloads it, tells its user and sends the response. With --quick there are fewer.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "toe_int.h"
+#include "toe_pair.h"
+#include "traffic.h"
+
+#define NB_CONNS (1 << 20) /* whole pages of records */
+#define QUICK_CONNS (1 << 16)
+#define NB_BUSY 1000 /* with data in flight */
+#define FIRST_PORT 1024
+#define FIRST_SERVICE 100
+#define BATCH 16
+#define MAX_TURNS 20000000
+#define DEAD 0
+#define SURVIVOR 1
+#define NB_RELOADS 2000
+#define IDLE_NS (20 * TP_NS_PER_MS)
+#define IDLE_NEVER 0
+
+struct scene {
+	struct pair *p;
+	tp_toe_id *ids; /* [nb], the client's */
+	uint32_t nb;
+	uint64_t nb_established, nb_answered, nb_ended;
+};
+
+static struct scene scene;
+
+/* ---- users ------------------------------------------------------------------------ */
+
+static void
+established(struct tp_toe_call *call)
+{
+	scene.ids[scene.nb_established++] = call->id;
+}
+
+static void
+send_byte(struct tp_toe_call *call, void *arg)
+{
+	struct rte_mbuf *m = tp_toe_alloc(call);
+
+	(void)arg;
+	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
+		rte_panic("a byte cannot be sent\n");
+}
+
+static void
+answered(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	scene.nb_answered += data->pkt_len;
+	tp_toe_consumed(call, data->pkt_len);
+	rte_pktmbuf_free(data);
+}
+
+static void
+answer(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	tp_toe_consumed(call, data->pkt_len);
+	if (tp_toe_send(call, data, true) != 0)
+		rte_panic("a byte cannot be sent back\n");
+}
+
+static void
+ended(struct tp_toe_call *call, enum tp_tcp_reason reason)
+{
+	(void)call;
+	(void)reason;
+	scene.nb_ended++;
+}
+
+static const struct tp_toe_user client = {
+	.name = "client", .on_accept = established, .on_data = answered, .on_close = ended
+};
+static const struct tp_toe_user server = { .name = "server", .on_data = answer, .on_close = ended };
+
+static void
+ask(uint32_t i)
+{
+	if (tp_toe_post(scene.p->client.toe, scene.ids[i], send_byte, NULL) != 0)
+		rte_panic("a function cannot be posted\n");
+}
+
+/* ---- connecting --------------------------------------------------------------------- */
+
+static bool
+connect_all(void)
+{
+	uint32_t ports = UINT16_MAX - FIRST_PORT + 1, i, turns;
+
+	for (i = 0; i <= scene.nb / ports; i++) {
+		if (pair_listen(scene.p, &server, FIRST_SERVICE + i) != 0)
+			return false;
+	}
+	for (i = 0; i < scene.nb; i++) {
+		if (pair_connect(scene.p, &client, NULL, FIRST_PORT + i % ports,
+		                    FIRST_SERVICE + i / ports) == TP_TOE_ID_NONE)
+			return false;
+		if (i % BATCH == 0)
+			pair_turn(scene.p);
+		for (turns = 0; i == 0 && scene.nb_established == 0 && turns < MAX_TURNS; turns++)
+			pair_turn(scene.p); /* the neighbours meet */
+	}
+	for (turns = 0; turns < MAX_TURNS && scene.nb_established < scene.nb; turns++)
+		pair_turn(scene.p);
+	return scene.nb_established == scene.nb;
+}
+
+static bool
+make_scene(uint32_t nb)
+{
+	struct pair_conf conf = { .link = PAIR_MEMORY, .server_shards = 2, .nb_conns = nb };
+
+	scene.nb = nb;
+	scene.ids = calloc(nb, sizeof(scene.ids[0]));
+	scene.p = pair_create(&conf);
+	if (scene.p == NULL || scene.ids == NULL)
+		return false;
+	scene.p->server.arrive_at = DEAD;
+	return connect_all() && tp_toe_nb_conns(scene.p->server.toe, DEAD) == nb;
+}
+
+/* ---- a link goes down ------------------------------------------------------------------ */
+
+struct failover {
+	double first_ms, rehome_ms, stall_us;
+	uint64_t nb_reset;
+};
+
+/* Requests come, their responses are lost with the port's descriptors. */
+static void
+lose_responses(void)
+{
+	struct pair_side *c = &scene.p->client;
+
+	for (uint32_t i = 0; i < NB_BUSY; i++)
+		ask(traffic_random(i) % scene.nb);
+	for (uint32_t i = 0; i < 2 * NB_BUSY; i++) {
+		pair_turn(scene.p);
+		if (c->in_tail - c->in_head == NB_BUSY)
+			break;
+		while (c->in_head != c->in_tail)
+			rte_pktmbuf_free(c->in[c->in_head++ % PAIR_QUEUE]);
+	}
+	while (c->in_head != c->in_tail)
+		rte_pktmbuf_free(c->in[c->in_head++ % PAIR_QUEUE]);
+}
+
+/* ns that this thread has worked: others on this CPU do not count, page faults do. */
+static uint64_t
+worked(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * TP_NS_PER_S + ts.tv_nsec;
+}
+
+/* A turn of the server's control and members. @return ns of all; *longest: of a member */
+static uint64_t
+server_turn(uint64_t *longest)
+{
+	struct pair_side *s = &scene.p->server;
+	uint64_t begin = worked(), t, end = begin;
+
+	pair_control_turn(s, tp_clock_now());
+	for (uint8_t i = 0; i < s->nb_shards; i++) {
+		t = worked();
+		pair_shard_turn(&s->shard[i], tp_clock_now());
+		end = worked();
+		*longest = RTE_MAX(*longest, end - t);
+	}
+	return end - begin;
+}
+
+static uint64_t
+nb_resets(const struct pair_side *s)
+{
+	uint64_t counters[TP_TOE_NB_COUNTERS], mib[TP_TCP_NB_MIB];
+
+	tp_toe_counters(s->toe, counters, mib);
+	return mib[TP_TCP_M_OUT_RSTS] + counters[TP_TOE_C_CONNS_PREMATURE];
+}
+
+static bool
+fail_over(struct failover *f)
+{
+	struct pair_side *s = &scene.p->server, *c = &scene.p->client;
+	uint64_t sum = 0, longest = 0, first = 0;
+	uint32_t tail;
+
+	lose_responses();
+	tail = c->in_tail;
+	s->arrive_at = SURVIVOR;
+	tp_toe_set_place(s->toe, DEAD, TP_TOE_DOWN);
+	for (uint32_t i = 0; i < MAX_TURNS && tp_toe_nb_conns(s->toe, SURVIVOR) < scene.nb; i++) {
+		sum += server_turn(&longest);
+		if (first == 0 && c->in_tail != tail)
+			first = sum;
+		pair_side_turn(c, tp_clock_now());
+	}
+	for (uint32_t i = 0; i < MAX_TURNS && scene.nb_answered < NB_BUSY; i++)
+		pair_turn(scene.p);
+	*f = (struct failover){
+		.first_ms = (double)first / TP_NS_PER_MS,
+		.rehome_ms = (double)sum / TP_NS_PER_MS,
+		.stall_us = (double)longest / TP_NS_PER_US,
+		.nb_reset = nb_resets(s) + nb_resets(c) + scene.nb_ended +
+		            (NB_BUSY - RTE_MIN(scene.nb_answered, (uint64_t)NB_BUSY)),
+	};
+	return first > 0 && tp_toe_nb_conns(s->toe, SURVIVOR) == scene.nb;
+}
+
+/* ---- parking ----------------------------------------------------------------------------- */
+
+struct parking {
+	double bytes, tables; /* for each */
+	double reload_us, reload_p99_us;
+};
+
+static uint64_t
+resident(void)
+{
+	unsigned long total, rss = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%lu %lu", &total, &rss) != 2)
+		rss = 0;
+	if (f != NULL)
+		fclose(f);
+	return rss * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void
+set_idle(uint64_t idle_ns)
+{
+	tp_toe_set_move(scene.p->server.toe, &(struct tp_toe_move_conf){ .idle_ns = idle_ns });
+}
+
+/* @return us that the member's turn took in which one request came; negative: none came */
+static double
+reload_one(uint32_t i)
+{
+	struct pair_side *s = &scene.p->server;
+	uint64_t t, answered_before = scene.nb_answered;
+	uint32_t parked = tp_toe_nb_parked(s->toe);
+
+	ask(i);
+	pair_side_turn(&scene.p->client, tp_clock_now());
+	t = bench_tsc_start();
+	pair_shard_turn(&s->shard[s->arrive_at], tp_clock_now());
+	t = bench_tsc_stop() - t;
+	if (tp_toe_nb_parked(s->toe) != parked - 1)
+		return -1;
+	pair_side_turn(&scene.p->client, tp_clock_now());
+	if (scene.nb_answered != answered_before + 1)
+		return -1;
+	return (double)tp_clock_cycles_to_ns(t) / TP_NS_PER_US;
+}
+
+static bool
+park_all(struct parking *out)
+{
+	struct tp_toe *toe = scene.p->server.toe;
+	uint64_t before = resident();
+	double us[NB_RELOADS];
+	struct bench_stat stat;
+
+	set_idle(IDLE_NS);
+	for (uint32_t i = 0; i < MAX_TURNS && tp_toe_nb_parked(toe) < scene.nb; i++)
+		pair_turn(scene.p);
+	if (tp_toe_nb_parked(toe) < scene.nb)
+		return false;
+	out->bytes = (double)(resident() - before) / scene.nb;
+	out->tables = sizeof(struct handle) +
+	              ((double)toe->table.bytes + tp_wheel_size(toe->nb_handles)) / toe->nb_handles;
+	set_idle(IDLE_NEVER);
+	/* The members obey: they look at all their slots. */
+	for (uint32_t i = 0; i < scene.nb / 256; i++)
+		pair_turn(scene.p);
+	for (uint32_t i = 0; i < NB_RELOADS; i++) {
+		us[i] = reload_one(i * (scene.nb / NB_RELOADS));
+		if (us[i] < 0)
+			return false;
+	}
+	stat = bench_stat_of(us, NB_RELOADS);
+	out->reload_us = stat.median;
+	out->reload_p99_us = stat.p99;
+	return true;
+}
+
+/* ---- all --------------------------------------------------------------------------------- */
+
+static void
+report(struct bench *b, const char *name, double value, const char *unit, double goal)
+{
+	struct bench_result result = {
+		.case_name = name,
+		.value = value,
+		.unit = unit,
+		.goal = goal,
+		.nb_runs = 1,
+		.extra = json_pack("{s:i}", "conns", scene.nb),
+	};
+
+	/* Of the goal 0 bench_report() says nothing. */
+	if (goal == 0)
+		json_object_set_new(result.extra, "goal", json_integer(0));
+	bench_report(b, &result);
+}
+
+static void
+report_parking(struct bench *b)
+{
+	struct parking parking;
+	struct bench_result reload = { .case_name = "parked-reload", .unit = "us", .goal = 3 };
+
+	if (!park_all(&parking)) {
+		bench_fail(b, "parked", "not all were parked, or came back");
+		return;
+	}
+	report(b, "parked-bytes", parking.bytes, "bytes/connection", 128);
+	reload.value = parking.reload_us;
+	reload.nb_runs = NB_RELOADS;
+	reload.extra = json_pack("{s:i, s:f, s:f}", "conns", scene.nb, "p99", parking.reload_p99_us,
+	                "ten_million_gib",
+	                10e6 * (parking.bytes + parking.tables) / (UINT64_C(1) << 30));
+	bench_report(b, &reload);
+}
+
+static void
+report_failover(struct bench *b)
+{
+	struct failover f;
+
+	if (!fail_over(&f)) {
+		bench_fail(b, "rehome", "not all connections reached the survivor");
+		return;
+	}
+	report(b, "first", f.first_ms, "ms", 1);
+	report(b, "rehome", f.rehome_ms, "ms", 150);
+	report(b, "stall", f.stall_us, "us", 50);
+	report(b, "reset", f.nb_reset, "connections", 0);
+}
+
+/* One scene makes all figures of a kind: is any wanted? */
+static bool
+wants_any(struct bench *b, const char *const *names, unsigned int nb)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < nb; i++)
+		any = bench_wants(b, names[i]) || any;
+	return any;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const char *const moves[] = { "first", "rehome", "stall", "reset" };
+	static const char *const parks[] = { "parked-bytes", "parked-reload" };
+	bool failover, parking;
+	struct bench b;
+	int rc = bench_init(&b, "bulk", argc, argv, NULL);
+
+	if (rc != 0)
+		return bench_exit_code(rc);
+	tp_clock_init();
+	failover = wants_any(&b, moves, RTE_DIM(moves));
+	parking = wants_any(&b, parks, RTE_DIM(parks));
+	if (!failover && !parking)
+		return bench_fini(&b);
+	if (tp_meta_init() != 0 || !make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
+		bench_fail(&b, "all", "the connections are not there");
+		return bench_fini(&b);
+	}
+	if (failover)
+		report_failover(&b);
+	if (parking)
+		report_parking(&b);
+	return bench_fini(&b);
+}
