@@ -224,8 +224,14 @@ int toe_init(struct daemon *d, struct error_text *err);
 void toe_fini(struct daemon *d);
 /** A member joins: its shard, and rings to and from the others. Before its lcore runs. */
 int toe_join(struct daemon *d, struct worker *w, struct error_text *err);
-/** Its lcore runs no more. */
-void toe_leave(struct worker *w);
+/** Its lcore runs no more. With rehome its connections go to the members that are left, which run;
+ * else they end. Not control, unless that runs no more.
+ */
+void toe_leave(struct worker *w, bool rehome);
+/** Ends are to be told to control. */
+void migrate_init(struct control *c);
+/** Control's turn: where connections may be, requests to move. @return work done */
+unsigned int migrate_step(struct control *c, uint64_t now);
 /** Neighbours and routes: one turn. Control. @return work done */
 unsigned int toe_control_step(struct control *c, uint64_t now);
 /** After a failover: report the groups of the own addresses again. */
@@ -261,6 +267,7 @@ struct slot {
 	bool carrier;  /**< what lsc, poll and netlink say */
 	bool parked;   /**< no carrier: its lcore leaves the port alone, Tx queue stopped */
 	bool hung;     /**< the heart watch says so */
+	bool draining; /**< no connection shall be there: `drain member` */
 	uint8_t fence; /**< enum fence */
 	uint64_t fence_due;           /**< next step of the fence at this time */
 	struct tp_link_thread thread; /**< of its lcore, for the heart watch */
@@ -273,11 +280,23 @@ struct event {
 };
 #define NB_EVENTS 256
 
+/** Control's part of migration. */
+struct migrate {
+	bool rebalance; /**< `set toe_rebalance` */
+	uint64_t load_due;
+	uint64_t busy_last[TP_MAX_MEMBERS], total_last[TP_MAX_MEMBERS];
+	uint64_t ends_second; /**< in which nb_ends were told */
+	uint32_t nb_ends;
+	struct tp_toe_end last_end; /**< premature one */
+	uint64_t last_end_ns;       /**< 0: none */
+};
+
 struct request;
 
 struct control {
 	struct daemon *daemon;
 	struct tp_team team;
+	struct migrate migrate;
 	struct slot slot[TP_MAX_MEMBERS];
 	uint8_t slot_of_port[RTE_MAX_ETHPORTS]; /**< member index or TP_MEMBER_NONE */
 	bool running;                           /**< start / stop */

@@ -32,6 +32,8 @@ static const struct topic_of topic_of[] = {
 	{ { "conn", NULL }, "conn" },
 	{ { "conn", "where" }, "conn" },
 	{ { "conn", "summary" }, "conn_summary" },
+	{ { "conn", "parked" }, "conn_parked" },
+	{ { "migrate", NULL }, "migrate" },
 	{ { "listen", NULL }, "listen" },
 	{ { "tcp", NULL }, "tcp" },
 	{ { "client", NULL }, "client" },
@@ -127,6 +129,12 @@ const struct cmd cmd_show[] = {
 	                "addr=ADDRESS, user=NAME, joined by commas",
 	                run_show },
 	{ "show conn summary [json]", "Count TCP connections by state and by member", run_show },
+	{ "show conn parked [json]", "Show the TCP connections that are parked", run_show },
+	{ "show migrate [json]",
+	                "Show when connections move, how many did and why, how long that took, and "
+	                "how "
+	                "many ended prematurely",
+	                run_show },
 	{ "show listen [json]", "Show the TCP ports that are served", run_show },
 	{ "show tcp [json]", "Show the counters of the offload engine", run_show },
 	{ "show client [json]", "Show what the load client has reached", run_show },

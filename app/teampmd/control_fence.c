@@ -55,6 +55,9 @@ is_waited_for(const struct control *c, const struct slot *s)
 	struct tp_host_info info;
 
 	tp_host_info(c->daemon->host, &info);
+	/* Its connections can only go on elsewhere when it surely does not touch them. */
+	if (c->daemon->toe != NULL && tp_toe_nb_conns(c->daemon->toe, slot_id(c, s)) > 0)
+		return true;
 	return info.holder == slot_id(c, s) || !control_halted(s) ||
 	       (atomic_load_explicit(&s->member->tx_guard, memory_order_acquire) & TP_TXG_BUSY);
 }
@@ -113,6 +116,8 @@ take_over(struct control *c, struct slot *s, uint64_t now)
 	}
 	rte_rcu_qsbr_thread_offline(c->daemon->qsbr, m->id);
 	rte_rcu_qsbr_thread_unregister(c->daemon->qsbr, m->id);
+	if (c->daemon->toe != NULL)
+		tp_toe_fence(c->daemon->toe, m->id);
 	control_event(c, now, "port %u (%s): lcore %u is frozen", s->port.port_id, s->port.name,
 	                s->worker->lcore_id);
 	s->fence = FENCE_FROZEN;

@@ -57,6 +57,7 @@ struct cmd {
 extern const struct cmd cmd_run[];     /**< start, stop, quit, help */
 extern const struct cmd cmd_show[];    /**< show, clear */
 extern const struct cmd cmd_toe[];     /**< services, connections, routes */
+extern const struct cmd cmd_migrate[]; /**< set migrate, drain member, move conn */
 extern const struct cmd cmd_team[];    /**< set team */
 extern const struct cmd cmd_member[];  /**< set member, set watch, set link-up */
 extern const struct cmd cmd_port[];    /**< port attach, team add, set host */

@@ -18,6 +18,7 @@ const struct cmd_section cmd_sections[] = {
 	{ "Team", cmd_team },
 	{ "Members and link watches", cmd_member },
 	{ "TCP", cmd_toe },
+	{ "Migration", cmd_migrate },
 	{ "Looking", cmd_show },
 	{ "Capture", cmd_capture },
 	{ NULL, NULL },

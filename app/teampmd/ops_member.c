@@ -239,7 +239,7 @@ static void
 drop_slot(struct slot *s, bool detach)
 {
 	if (s->worker != NULL)
-		toe_leave(s->worker);
+		toe_leave(s->worker, false);
 	tp_link_destroy(s->link);
 	if (s->thread.tid != 0)
 		tp_link_thread_close(&s->thread);
@@ -361,7 +361,7 @@ op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err)
 	if (rc == 0 && !d->simulated && !atomic_load(&s->worker->frozen))
 		rte_eal_wait_lcore(s->worker->lcore_id);
 	if (rc == 0)
-		toe_leave(s->worker);
+		toe_leave(s->worker, true);
 	if (rc == 0)
 		control_call(&d->control, forget, s);
 	op_resume_host(d);

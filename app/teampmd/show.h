@@ -106,6 +106,8 @@ json_t *show_config(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_version(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_memory(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_conn(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_conn_parked(struct daemon *d, const char *arg, struct error_text *err);
+json_t *show_migrate(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_conn_summary(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_listen(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_tcp(struct daemon *d, const char *arg, struct error_text *err);

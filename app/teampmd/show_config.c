@@ -225,6 +225,27 @@ text_of(const json_t *row, const char *key)
 	return json_string_value(json_object_get(row, key));
 }
 
+/* Knobs of migration that are not as they are at first. */
+static void
+move_lines(json_t *list, struct daemon *d)
+{
+	struct tp_toe_move_conf now;
+	struct tp_toe_conf usual;
+
+	tp_toe_conf_default(&usual);
+	tp_toe_get_move(d->toe, &now);
+	if (now.after == 0)
+		line(list, "set migrate off");
+	else if (now.after != usual.move.after)
+		line(list, "set migrate_after %u", now.after);
+	if (now.hysteresis_ms != usual.move.hysteresis_ms)
+		line(list, "set migrate_hysteresis %u", now.hysteresis_ms);
+	if (now.idle_ns != usual.move.idle_ns)
+		line(list, "set idle_timeout %" PRIu64, now.idle_ns / TP_NS_PER_S);
+	if (d->control.migrate.rebalance)
+		line(list, "set toe_rebalance on");
+}
+
 static void
 engine_lines(json_t *list, struct daemon *d)
 {
@@ -249,6 +270,7 @@ engine_lines(json_t *list, struct daemon *d)
 		                strrchr(text_of(row, "local"), ':') + 1);
 	}
 	json_decref(services);
+	move_lines(list, d);
 }
 
 json_t *

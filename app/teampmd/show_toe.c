@@ -175,8 +175,12 @@ conn_json(struct daemon *d, const struct tp_toe_conn_info *info)
 	                (json_int_t)tcp->bytes_out);
 }
 
-json_t *
-show_conn(struct daemon *d, const char *arg, struct error_text *err)
+typedef uint32_t (*conns_fn)(struct tp_toe *toe,
+                bool (*filter)(const struct tp_toe_conn_info *info, void *arg), void *arg,
+                struct tp_toe_conn_info *info, uint32_t max, uint32_t *total);
+
+static json_t *
+list_conns(struct daemon *d, const char *arg, conns_fn conns, struct error_text *err)
 {
 	struct tp_toe_conn_info *info;
 	json_t *list;
@@ -191,12 +195,24 @@ show_conn(struct daemon *d, const char *arg, struct error_text *err)
 	if (info == NULL)
 		return show_no_memory(err);
 	list = json_array();
-	nb = tp_toe_snapshot(d->toe, passes, &filter, info, MAX_CONNS, &total);
+	nb = conns(d->toe, passes, &filter, info, MAX_CONNS, &total);
 	for (uint32_t i = 0; i < nb; i++)
 		json_array_append_new(list, conn_json(d, &info[i]));
 	free(info);
 	return json_pack("{s:I s:I s:o}", "connections", (json_int_t)total, "listed",
 	                (json_int_t)nb, "list", list);
+}
+
+json_t *
+show_conn(struct daemon *d, const char *arg, struct error_text *err)
+{
+	return list_conns(d, arg, tp_toe_snapshot, err);
+}
+
+json_t *
+show_conn_parked(struct daemon *d, const char *arg, struct error_text *err)
+{
+	return list_conns(d, arg, tp_toe_parked, err);
 }
 
 static bool
@@ -237,7 +253,8 @@ show_conn_summary(struct daemon *d, const char *arg, struct error_text *err)
 			                                "connections",
 			                                (json_int_t)tp_toe_nb_conns(d->toe, i)));
 	}
-	return json_pack("{s:o s:o}", "states", states, "members", members);
+	return json_pack("{s:o s:I s:o}", "states", states, "parked",
+	                (json_int_t)tp_toe_nb_parked(d->toe), "members", members);
 }
 
 json_t *

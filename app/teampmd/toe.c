@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_random.h>
 
@@ -16,6 +17,8 @@
 #include "ops_int.h"
 #include "service.h"
 
+/* What a member leaves is adopted by the others in slices of their turns. */
+#define LEAVE_TIMEOUT_MS 10000
 /* Frames of neighbour discovery sent in one turn. */
 #define FRAMES_A_TURN 16
 
@@ -101,6 +104,8 @@ toe_init(struct daemon *d, struct error_text *err)
 	conf.has_host = d->opt.host[0] != '\0';
 	conf.answer = neigh_toe(d);
 	conf.held_max = TOE_HELD_BYTES;
+	conf.park_socket_id =
+	                d->control.has_host ? d->control.host_port.socket_id : (int)rte_socket_id();
 	conf.tcp.mtu = d->control.mtu;
 	d->toe = tp_toe_create(&conf, d->inet, d->qsbr, member_of, d, &why);
 	if (d->toe == NULL) {
@@ -108,6 +113,7 @@ toe_init(struct daemon *d, struct error_text *err)
 		                why != NULL ? why : "memory", rte_strerror(rte_errno));
 		return -rte_errno;
 	}
+	migrate_init(&d->control);
 	tp_toe_set_ports(d->toe, d->opt.toe_port_low, d->opt.toe_port_high);
 	return services_start(d, err);
 }
@@ -153,11 +159,31 @@ toe_join(struct daemon *d, struct worker *w, struct error_text *err)
 	return 0;
 }
 
-void
-toe_leave(struct worker *w)
+static int
+fence(struct control *c, void *arg)
 {
+	const struct worker *w = arg;
+
+	tp_toe_fence(c->daemon->toe, w->member->id);
+	return 0;
+}
+
+void
+toe_leave(struct worker *w, bool rehome)
+{
+	struct daemon *d = w->daemon;
+
 	if (w->toe == NULL)
 		return;
+	control_call(&d->control, fence, w);
+	for (unsigned int ms = 0; rehome && !tp_toe_left(d->toe, w->member->id); ms++) {
+		if (ms == LEAVE_TIMEOUT_MS) {
+			fprintf(stderr, "teampmd: connections of member %u find no other home\n",
+			                w->member->id);
+			break;
+		}
+		rte_delay_us_sleep(1000);
+	}
 	tp_toe_shard_free(w->toe);
 	w->toe = NULL;
 }
@@ -284,6 +310,7 @@ toe_control_step(struct control *c, uint64_t now)
 	unsigned int n = 0;
 	uint16_t nb;
 
+	n += migrate_step(c, now);
 	if (tp_inet_next(inet) <= now)
 		n += tp_inet_step(inet, now);
 	if (unlikely(tp_inet_version(inet) != c->announced_version))

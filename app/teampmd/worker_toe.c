@@ -109,7 +109,7 @@ sort_peer_burst(struct worker *w, struct rte_mbuf **pkts, uint16_t nb_pkts, uint
 	uint16_t nb_foreign = 0, nb_tx = 0;
 
 	for (uint16_t i = 0; i < nb_pkts; i++) {
-		if (tp_meta(pkts[i])->kind == TP_KIND_FOREIGN)
+		if (tp_meta(pkts[i])->kind != TP_KIND_TX)
 			foreign[nb_foreign++] = pkts[i];
 		else
 			tx[nb_tx++] = pkts[i];

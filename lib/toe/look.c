@@ -172,6 +172,18 @@ tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB])
 }
 
 void
+tp_toe_ends(const struct tp_toe *toe, uint64_t ends[TP_TCP_NB_REASONS])
+{
+	memset(ends, 0, TP_TCP_NB_REASONS * sizeof(ends[0]));
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		const struct tp_toe_shard *s = shard_of(toe, i);
+
+		for (unsigned int k = 0; s != NULL && k < TP_TCP_NB_REASONS; k++)
+			ends[k] += s->ended_by[k];
+	}
+}
+
+void
 tp_toe_get_pauses(const struct tp_toe *toe, struct tp_toe_pauses *sum)
 {
 	memset(sum, 0, sizeof(*sum));

@@ -321,6 +321,20 @@ int tp_toe_move(struct tp_toe *toe, tp_toe_id id, uint8_t to);
 /** Release up to so many of a member's connections to another one: its lcore is busy. Control. */
 void tp_toe_shed(struct tp_toe *toe, uint8_t member, uint8_t to, uint32_t nb);
 
+/** How busy a member's lcore is. */
+struct tp_toe_load {
+	uint8_t member;
+	uint32_t busy_permille;
+	uint32_t nb_conns;
+};
+/** Connections that should go from one to another. */
+struct tp_toe_shift {
+	uint8_t from, to;
+	uint32_t nb;
+};
+/** Are some better off elsewhere? Pure. @param load [nb] members that take connections */
+bool tp_toe_rebalance(const struct tp_toe_load *load, uint8_t nb, struct tp_toe_shift *shift);
+
 /** A connection that ended before both sides had closed it (claim B6). */
 struct tp_toe_end {
 	tp_toe_id id;
@@ -371,6 +385,8 @@ void tp_toe_counters(const struct tp_toe *toe, uint64_t counters[TP_TOE_NB_COUNT
 void tp_toe_inet_mib(const struct tp_toe *toe, uint64_t mib[TP_INET_NB_MIB]);
 /** Sum over all shards. Any thread. */
 void tp_toe_get_pauses(const struct tp_toe *toe, struct tp_toe_pauses *sum);
+/** Connections that ended prematurely, by reason. Any thread. */
+void tp_toe_ends(const struct tp_toe *toe, uint64_t ends[TP_TCP_NB_REASONS]);
 /** Parked connections now. */
 uint32_t tp_toe_nb_parked(const struct tp_toe *toe);
 /** Parked connections; `member` is where they were, last segments and sizes are those of then.

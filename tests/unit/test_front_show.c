@@ -220,7 +220,7 @@ static bool
 of_engine(const char *topic)
 {
 	static const char *const names[] = { "conn", "conn_summary", "listen", "tcp", "neigh",
-		"route", "addr" };
+		"route", "addr", "conn_parked", "migrate" };
 
 	for (unsigned int i = 0; i < RTE_DIM(names); i++) {
 		if (strcmp(names[i], topic) == 0)
