@@ -84,7 +84,12 @@ side_send(struct pair_side *s, struct rte_mbuf **pkts, uint16_t nb_pkts)
 static void
 op_transmit(void *arg, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	side_send(((struct pair_shard *)arg)->side, pkts, nb_pkts);
+	struct pair_shard *sh = arg;
+
+	if (sh->side->transmit != NULL)
+		sh->side->transmit(sh, pkts, nb_pkts);
+	else
+		side_send(sh->side, pkts, nb_pkts);
 }
 
 static void
@@ -327,7 +332,7 @@ control_step(struct pair_side *s, uint64_t now)
 	tp_inet_step(s->inet, now);
 	n = tp_inet_take(s->inet, frames, RTE_DIM(frames));
 	for (uint16_t i = 0; i < n; i++)
-		side_send(s, &frames[i].m, 1);
+		op_transmit(&s->shard[s->arrive_at], &frames[i].m, 1);
 }
 
 static uint16_t

@@ -48,6 +48,9 @@ struct pair_side {
 	uint8_t arrive_at; /**< which shard receives what comes in; may change at any time */
 	/** PAIR_RINGS: which shard receives this one; NULL: arrive_at. */
 	uint8_t (*steer)(const struct rte_mbuf *m);
+	/** PAIR_RINGS: what becomes of what a shard sends, consumed; NULL: to the peer's rings. Who
+	 * receives it puts it on a shard's rx. */
+	void (*transmit)(struct pair_shard *sh, struct rte_mbuf **pkts, uint16_t nb_pkts);
 	bool asked; /**< control has something to do before its next deadline */
 	uint16_t port_id;
 	struct rte_ether_addr mac;
