@@ -4,40 +4,31 @@
 
 #include "tp_core.h"
 
-static const char *const drop_names[TP_NB_DROPS][2] = {
-#define X(id, name, text) [TP_DROP_##id] = { name, text },
-	TP_DROP_REASONS(X)
-#undef X
-};
-
-static const char *const counter_names[TP_NB_COUNTERS][2] = {
-#define X(id, name, text) [TP_C_##id] = { name, text },
-	TP_COUNTERS(X)
-#undef X
-};
+static const struct tp_name drops[] = { TP_DROP_REASONS(TP_NAME_ROW) };
+static const struct tp_name counters[] = { TP_COUNTERS(TP_NAME_ROW) };
 
 const char *
 tp_drop_name(enum tp_drop reason)
 {
-	return reason < TP_NB_DROPS ? drop_names[reason][0] : "unknown";
+	return TP_NAME_AT(drops, reason)->name;
 }
 
 const char *
 tp_drop_text(enum tp_drop reason)
 {
-	return reason < TP_NB_DROPS ? drop_names[reason][1] : "unknown";
+	return TP_NAME_AT(drops, reason)->text;
 }
 
 const char *
 tp_counter_name(enum tp_counter counter)
 {
-	return counter < TP_NB_COUNTERS ? counter_names[counter][0] : "unknown";
+	return TP_NAME_AT(counters, counter)->name;
 }
 
 const char *
 tp_counter_text(enum tp_counter counter)
 {
-	return counter < TP_NB_COUNTERS ? counter_names[counter][1] : "unknown";
+	return TP_NAME_AT(counters, counter)->text;
 }
 
 void

@@ -57,6 +57,23 @@ uint64_t tp_clock_cycles_to_ns(uint64_t cycles);
 
 /* ---- drop reasons and counters ---------------------------------------- */
 
+/** What people read of an enumerator: a short name, and one clause. */
+struct tp_name {
+	const char *name, *text;
+};
+/** A row of a table of them, from a list X(id, name, text) like those below. */
+#define TP_NAME_ROW(id, name, text) { name, text },
+/** @return a row of a table, static; "?" for what is not in it */
+#define TP_NAME_AT(table, i) tp_name_at(table, RTE_DIM(table), (unsigned int)(i))
+
+static inline const struct tp_name *
+tp_name_at(const struct tp_name *table, unsigned int nb, unsigned int i)
+{
+	static const struct tp_name unknown = { "?", "?" };
+
+	return i < nb ? &table[i] : &unknown;
+}
+
 /** Every reason to give up a packet: enumerator, counter name, text. */
 #define TP_DROP_REASONS(X)                                                                         \
 	X(RX_OWN_MAC, "rx_own_mac", "received a frame with our own source MAC")                    \

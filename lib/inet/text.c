@@ -4,24 +4,18 @@
 
 #include "tp_inet.h"
 
-static const struct {
-	const char *name, *text;
-} mib[] = {
-#define X(id, name, text) [TP_INET_M_##id] = { name, text },
-	TP_INET_MIB(X)
-#undef X
-};
+static const struct tp_name mib[] = { TP_INET_MIB(TP_NAME_ROW) };
 
 const char *
 tp_inet_mib_name(enum tp_inet_mib counter)
 {
-	return mib[counter].name;
+	return TP_NAME_AT(mib, counter)->name;
 }
 
 const char *
 tp_inet_mib_text(enum tp_inet_mib counter)
 {
-	return mib[counter].text;
+	return TP_NAME_AT(mib, counter)->text;
 }
 
 const char *

@@ -4,6 +4,9 @@
 
 #include "tp_tcp.h"
 
+static const struct tp_name reasons[] = { TP_TCP_REASONS(TP_NAME_ROW) };
+static const struct tp_name mib[] = { TP_TCP_MIB(TP_NAME_ROW) };
+
 const char *
 tp_tcp_state_name(enum tp_tcp_state state)
 {
@@ -19,47 +22,23 @@ tp_tcp_state_name(enum tp_tcp_state state)
 const char *
 tp_tcp_reason_name(enum tp_tcp_reason reason)
 {
-	static const char *const names[] = {
-#define X(id, name, text) name,
-		TP_TCP_REASONS(X)
-#undef X
-	};
-
-	return (unsigned int)reason < RTE_DIM(names) ? names[reason] : "?";
+	return TP_NAME_AT(reasons, reason)->name;
 }
 
 const char *
 tp_tcp_reason_text(enum tp_tcp_reason reason)
 {
-	static const char *const texts[] = {
-#define X(id, name, text) text,
-		TP_TCP_REASONS(X)
-#undef X
-	};
-
-	return (unsigned int)reason < RTE_DIM(texts) ? texts[reason] : "?";
+	return TP_NAME_AT(reasons, reason)->text;
 }
 
 const char *
 tp_tcp_mib_name(enum tp_tcp_mib counter)
 {
-	static const char *const names[] = {
-#define X(id, name, text) name,
-		TP_TCP_MIB(X)
-#undef X
-	};
-
-	return (unsigned int)counter < RTE_DIM(names) ? names[counter] : "?";
+	return TP_NAME_AT(mib, counter)->name;
 }
 
 const char *
 tp_tcp_mib_text(enum tp_tcp_mib counter)
 {
-	static const char *const texts[] = {
-#define X(id, name, text) text,
-		TP_TCP_MIB(X)
-#undef X
-	};
-
-	return (unsigned int)counter < RTE_DIM(texts) ? texts[counter] : "?";
+	return TP_NAME_AT(mib, counter)->text;
 }

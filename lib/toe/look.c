@@ -209,26 +209,16 @@ tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member)
 	return s != NULL ? s->nb_conns : 0;
 }
 
+static const struct tp_name counters[] = { TP_TOE_COUNTERS(TP_NAME_ROW) };
+
 const char *
 tp_toe_counter_name(enum tp_toe_counter counter)
 {
-	static const char *const names[] = {
-#define X(id, name, text) name,
-		TP_TOE_COUNTERS(X)
-#undef X
-	};
-
-	return (unsigned int)counter < RTE_DIM(names) ? names[counter] : "?";
+	return TP_NAME_AT(counters, counter)->name;
 }
 
 const char *
 tp_toe_counter_text(enum tp_toe_counter counter)
 {
-	static const char *const texts[] = {
-#define X(id, name, text) text,
-		TP_TOE_COUNTERS(X)
-#undef X
-	};
-
-	return (unsigned int)counter < RTE_DIM(texts) ? texts[counter] : "?";
+	return TP_NAME_AT(counters, counter)->text;
 }
