@@ -5,9 +5,7 @@
 /* poll and lsc on one end of a wire; hot unplug. */
 #include <rte_ethdev.h>
 
-#include "test_eal.h"
-#include "tp_link.h"
-#include "tp_wire.h"
+#include "test_link.h"
 
 #define US TP_NS_PER_US
 #define MS TP_NS_PER_MS
@@ -25,16 +23,8 @@ static struct tp_link_conf conf;
 static int
 setup(void **state)
 {
-	struct tp_wire_conf wire_conf;
-
-	tp_clock_set_virtual(1000);
-	tp_wire_conf_default(&wire_conf);
-	wire_conf.nb_frames = 64;
-	test_pool();
-	if (test_mbufs_setup(state) < 0)
-		return -1;
-	wire = tp_wire_create("t", &wire_conf, SOCKET_ID_ANY);
-	if (wire == NULL || tp_wire_start(wire, test_pool()) < 0)
+	wire = test_link_wire(state);
+	if (wire == NULL)
 		return -1;
 	ctx = (struct tp_link_ctx){ .port_id = tp_wire_port(wire, TP_WIRE_A) };
 	tp_link_conf_default(&conf, ctx.port_id);
@@ -44,10 +34,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	tp_link_destroy(watched);
-	watched = NULL;
-	tp_wire_destroy(wire);
-	return test_mbufs_teardown(state);
+	return test_link_wire_end(state, wire, &watched);
 }
 
 static void

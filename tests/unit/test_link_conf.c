@@ -6,28 +6,17 @@
 #include <errno.h>
 #include <string.h>
 
-#include <rte_bus_vdev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 
-#include "test_eal.h"
-#include "tp_link.h"
+#include "test_link.h"
 
 static uint16_t port;
 
 static int
 group_setup(void **state)
 {
-	if (test_eal_setup(state) < 0 || rte_vdev_init("net_null0", "") < 0)
-		return -1;
-	return rte_eth_dev_get_port_by_name("net_null0", &port);
-}
-
-static int
-group_teardown(void **state)
-{
-	rte_vdev_uninit("net_null0");
-	return test_eal_teardown(state);
+	return test_link_null_setup(state, &port);
 }
 
 static void
@@ -187,5 +176,5 @@ main(void)
 		cmocka_unit_test(test_no_watch_is_always_up),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, group_setup, test_link_null_teardown);
 }

@@ -11,11 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
 
-#include "test_eal.h"
-#include "tp_link.h"
+#include "test_link.h"
 
 #define MS TP_NS_PER_MS
 #define DEADLINE (50 * MS)
@@ -152,16 +150,7 @@ static uint64_t now;
 static int
 group_setup(void **state)
 {
-	if (test_eal_setup(state) < 0 || rte_vdev_init("net_null0", "") < 0)
-		return -1;
-	return rte_eth_dev_get_port_by_name("net_null0", &port);
-}
-
-static int
-group_teardown(void **state)
-{
-	rte_vdev_uninit("net_null0");
-	return test_eal_teardown(state);
+	return test_link_null_setup(state, &port);
 }
 
 static int
@@ -339,5 +328,5 @@ main(void)
 		cmocka_unit_test(test_real_threads_are_told_apart),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, group_setup, test_link_null_teardown);
 }

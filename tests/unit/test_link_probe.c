@@ -9,10 +9,8 @@
 #include <rte_ethdev.h>
 #include <rte_ip.h>
 
-#include "test_eal.h"
-#include "tp_link.h"
+#include "test_link.h"
 #include "tp_pkt.h"
-#include "tp_wire.h"
 
 #define MS TP_NS_PER_MS
 #define TARGET RTE_BE32(0x0a000001)
@@ -36,15 +34,8 @@ static uint64_t now;
 static int
 setup(void **state)
 {
-	struct tp_wire_conf wire_conf;
-
-	tp_clock_set_virtual(1000);
-	tp_wire_conf_default(&wire_conf);
-	wire_conf.nb_frames = 64;
-	if (test_mbufs_setup(state) < 0)
-		return -1;
-	wire = tp_wire_create("t", &wire_conf, SOCKET_ID_ANY);
-	if (wire == NULL || tp_wire_start(wire, test_pool()) < 0)
+	wire = test_link_wire(state);
+	if (wire == NULL)
 		return -1;
 	ctx = (struct tp_link_ctx){
 		.port_id = tp_wire_port(wire, TP_WIRE_A),
@@ -67,10 +58,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	tp_link_destroy(watched);
-	watched = NULL;
-	tp_wire_destroy(wire);
-	return test_mbufs_teardown(state);
+	return test_link_wire_end(state, wire, &watched);
 }
 
 static void

@@ -3,11 +3,9 @@
  */
 
 /* A port that takes nothing though frames wait. */
-#include <rte_bus_vdev.h>
 #include <rte_ethdev.h>
 
-#include "test_eal.h"
-#include "tp_link.h"
+#include "test_link.h"
 
 #define MS TP_NS_PER_MS
 
@@ -19,16 +17,7 @@ static uint64_t now;
 static int
 group_setup(void **state)
 {
-	if (test_eal_setup(state) < 0 || rte_vdev_init("net_null0", "") < 0)
-		return -1;
-	return rte_eth_dev_get_port_by_name("net_null0", &port);
-}
-
-static int
-group_teardown(void **state)
-{
-	rte_vdev_uninit("net_null0");
-	return test_eal_teardown(state);
+	return test_link_null_setup(state, &port);
 }
 
 static int
@@ -128,5 +117,5 @@ main(void)
 		T(test_drained_port_is_tried_again_after_a_second),
 	};
 
-	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+	return cmocka_run_group_tests(tests, group_setup, test_link_null_teardown);
 }

@@ -66,8 +66,7 @@ test_idle_restart(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 40);
+	send_start_flight(f, 40);
 	tcp_in(f, SEND_ACK(40));
 	f->c.cwnd = 40 * SEND_MSS;
 	tcp_run(f, tcp_rto_ns(&f->env, &f->c) + 2 * MS);
@@ -83,8 +82,7 @@ test_idle_restart_keeps_ssthresh(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 40);
+	send_start_flight(f, 40);
 	f->c.ssthresh = 20 * SEND_MSS;
 	tcp_in(f, SEND_ACK(40));
 	f->c.cwnd = 40 * SEND_MSS;
@@ -100,8 +98,7 @@ test_no_restart(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 40);
+	send_start_flight(f, 40);
 	tcp_in(f, SEND_ACK(40));
 	f->c.cwnd = 40 * SEND_MSS;
 	tcp_run(f, 20 * MS);

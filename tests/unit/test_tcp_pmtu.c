@@ -7,11 +7,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
 static void
 icmp(struct tcp_fix *f, enum tp_tcp_icmp kind, uint32_t seq, uint16_t mtu)
 {

@@ -6,11 +6,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
 /* Only numbers: a connection with this pipe and ssthresh, in segments. */
 static void
 numbers(struct tp_tcp_conn *c, uint32_t pipe, uint32_t ssthresh, uint32_t recover_fs)

@@ -6,17 +6,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
-static void
-sack(struct tcp_fix *f, uint32_t una, uint32_t i, uint32_t j)
-{
-	tcp_in(f, SEND_ACK(una, .nb_sack = 1, .sack = { SACK(i, j) }));
-}
-
 static bool
 is_lost(struct tcp_fix *f, uint32_t i)
 {
@@ -29,12 +18,11 @@ test_three_sacked(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 0, 1, 3);
+	send_start_flight(f, 10);
+	send_sack(f, 0, 1, 3);
 	tcp_expect_none(f);
 	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_REO);
-	sack(f, 0, 1, 4);
+	send_sack(f, 0, 1, 4);
 	send_expect(f, 0, 1);
 	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
 	assert_int_equal(f->env.mib[TP_TCP_M_RECOVERY], 1);
@@ -46,9 +34,8 @@ test_reordering_timer(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 3);
-	sack(f, 0, 1, 2);
+	send_start_flight(f, 3);
+	send_sack(f, 0, 1, 2);
 	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_REO);
 	assert_int_equal(f->c.rexmit_ns, f->now + SEND_RTT / 4);
 	tcp_run(f, SEND_RTT / 4 - 1);
@@ -65,16 +52,15 @@ test_reordered_not_lost(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 0, 1, 3);
+	send_start_flight(f, 10);
+	send_sack(f, 0, 1, 3);
 	f->now += 10 * MS;
 	tcp_in(f, SEND_ACK(3));
 	assert_true(f->c.rack_reordering_seen);
 	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
 	tcp_expect_none(f);
 	/* Even three and more SACKed segments wait now. */
-	sack(f, 3, 4, 9);
+	send_sack(f, 3, 4, 9);
 	tcp_expect_none(f);
 	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_REO);
 	tcp_run(f, SEND_RTT / 2);
@@ -87,9 +73,8 @@ test_one_ack_is_no_reordering(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 3, 4, 6);
+	send_start_flight(f, 10);
+	send_sack(f, 3, 4, 6);
 	assert_false(f->c.rack_reordering_seen);
 	tcp_in(f, SEND_ACK(3, .nb_sack = 2, .sack = { SACK(8, 9), SACK(4, 7) }));
 	assert_false(f->c.rack_reordering_seen);
@@ -101,21 +86,20 @@ test_lost_retransmission(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
+	send_start_flight(f, 10);
 	send_write(f, 20);
 	tcp_flush(f);
-	sack(f, 0, 1, 10); /* 0 again at t = 100 ms, 10 to ... behind it */
+	send_sack(f, 0, 1, 10); /* 0 again at t = 100 ms, 10 to ... behind it */
 	tcp_expect(f, SEG(.seq = S(0), .len = SEND_MSS));
 	f->now += MS;
-	sack(f, 0, 1, 10);
+	send_sack(f, 0, 1, 10);
 	f->c.cwnd = tcp_in_flight(&f->c) + SEND_MSS;
 	tcp_run(f, 0);
 	tcp_flush(f);
 	assert_int_equal(send_rec(f, S(0))->nb_sent, 2);
 	f->now += SEND_RTT;
 	/* One that was sent later is SACKed a round trip later. */
-	sack(f, 0, 1, f->c.snd_nxt - f->iss == S(11) ? 11 : 12);
+	send_sack(f, 0, 1, f->c.snd_nxt - f->iss == S(11) ? 11 : 12);
 	assert_int_equal(send_rec(f, S(0))->nb_sent, 3);
 	tcp_expect(f, SEG(.seq = S(0), .len = SEND_MSS));
 	assert_int_equal(f->env.mib[TP_TCP_M_TIMEOUTS], 0);
@@ -128,13 +112,12 @@ test_original_answers(void **state)
 	struct tcp_fix *f = *state;
 	uint64_t xmit;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 0, 1, 4);
+	send_start_flight(f, 10);
+	send_sack(f, 0, 1, 4);
 	send_expect(f, 0, 1);
 	xmit = f->c.rack_xmit_ns;
 	f->now += 5 * MS;
-	sack(f, 1, 2, 4); /* the original of 0 was only late */
+	send_sack(f, 1, 2, 4); /* the original of 0 was only late */
 	assert_int_equal(f->c.rack_xmit_ns, xmit);
 }
 
@@ -144,8 +127,7 @@ test_many_losses(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 20);
+	send_start_flight(f, 20);
 	tcp_in(f, SEND_ACK(2, .nb_sack = 3, .sack = { SACK(19, 20), SACK(9, 10), SACK(4, 5) }));
 	for (uint32_t i = 2; i < 19; i++)
 		assert_int_equal(is_lost(f, i), i != 4 && i != 9);
@@ -165,7 +147,7 @@ test_tail_is_not_lost(void **state)
 	send_write(f, 10);
 	tcp_flush(f);
 	f->now += 50 * MS;
-	sack(f, 0, 5, 9);
+	send_sack(f, 0, 5, 9);
 	assert_true(is_lost(f, 0) && is_lost(f, 4));
 	for (uint32_t i = 9; i < 20; i++)
 		assert_false(is_lost(f, i));
@@ -183,19 +165,19 @@ test_dsack_rounds(void **state)
 	f->c.cwnd = 100 * SEND_MSS;
 	send_write(f, 40);
 	tcp_flush(f);
-	sack(f, 2, 0, 1);
-	sack(f, 3, 1, 2);
+	send_sack(f, 2, 0, 1);
+	send_sack(f, 3, 1, 2);
 	assert_int_equal(f->c.rack_reo_wnd_mult, 2);
 	send_write(f, 10);
 	tcp_flush(f);
 	f->now += SEND_RTT;
-	sack(f, 39, 4, 5);
+	send_sack(f, 39, 4, 5);
 	assert_int_equal(f->c.rack_reo_wnd_mult, 2);
-	sack(f, 40, 4, 5); /* the round is over */
+	send_sack(f, 40, 4, 5); /* the round is over */
 	assert_int_equal(f->c.rack_reo_wnd_mult, 3);
 	assert_int_equal(f->c.rack_reo_wnd_persist, TCP_RACK_PERSIST);
 	f->c.rack_reo_wnd_mult = 200;
-	sack(f, 40, 41, 42);
+	send_sack(f, 40, 41, 42);
 	assert_true(f->c.rexmit_kind == TP_TCP_REXMIT_REO);
 	assert_true(f->c.rexmit_ns <= f->now + f->c.srtt_us * TP_NS_PER_US);
 }
@@ -215,7 +197,7 @@ test_window_resets(void **state)
 		f->c.cwnd = 10 * SEND_MSS;
 		send_write(f, 5);
 		f->now += SEND_RTT;
-		sack(f, at, at + 1, at + 5);
+		send_sack(f, at, at + 1, at + 5);
 		f->now += SEND_RTT;
 		assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
 		tcp_in(f, SEND_ACK(at + 5));

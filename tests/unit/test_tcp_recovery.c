@@ -7,17 +7,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
-static void
-sack(struct tcp_fix *f, uint32_t una, uint32_t i, uint32_t j)
-{
-	tcp_in(f, SEND_ACK(una, .nb_sack = 1, .sack = { SACK(i, j) }));
-}
-
 /* Run the timer until it was the RTO's. */
 static void
 timeout(struct tcp_fix *f)
@@ -35,9 +24,8 @@ test_disorder_and_back(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 0, 1, 2);
+	send_start_flight(f, 10);
+	send_sack(f, 0, 1, 2);
 	assert_int_equal(f->c.ca, TP_TCP_CA_DISORDER);
 	tcp_in(f, SEND_ACK(2));
 	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
@@ -50,14 +38,13 @@ test_recovery(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 20);
-	sack(f, 0, 1, 10);
+	send_start_flight(f, 20);
+	send_sack(f, 0, 1, 10);
 	tcp_flush(f);
 	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
 	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
 	f->now += SEND_RTT;
-	sack(f, 1, 11, 20); /* one more hole, in the same window */
+	send_sack(f, 1, 11, 20); /* one more hole, in the same window */
 	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
 	tcp_in(f, SEND_ACK(20));
 	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
@@ -71,10 +58,9 @@ test_flight_size(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
+	send_start_flight(f, 10);
 	f->c.cwnd = 1000 * SEND_MSS;
-	sack(f, 0, 1, 10);
+	send_sack(f, 0, 1, 10);
 	assert_int_equal(f->c.ssthresh, 7 * SEND_MSS);
 }
 
@@ -112,9 +98,8 @@ test_timeout_with_sack(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
-	sack(f, 0, 3, 5);
+	send_start_flight(f, 10);
+	send_sack(f, 0, 3, 5);
 	tcp_flush(f);
 	f->c.frto = 0;
 	tcp_run(f, 10 * MS);
@@ -127,7 +112,7 @@ test_timeout_with_sack(void **state)
 	for (uint32_t i = 1; i < 10; i++) {
 		f->now += SEND_RTT;
 		if (i != 4 && i != 5) /* the peer's next ACK jumps over them */
-			sack(f, i == 3 ? 5 : i, 3, 5);
+			send_sack(f, i == 3 ? 5 : i, 3, 5);
 	}
 	while (tcp_nb_out(f) > 0) {
 		uint32_t seq = tcp_pop(f)->seg.seq;
@@ -208,8 +193,7 @@ test_frto_sack(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
+	send_start_flight(f, 10);
 	f->c.tlp_out = true; /* no probe now */
 	f->c.rexmit_kind = TP_TCP_REXMIT_RTO;
 	timeout(f);
@@ -230,10 +214,9 @@ test_undo_by_dsack(void **state)
 	struct tcp_fix *f = *state;
 	uint32_t cwnd;
 
-	send_start(f);
-	send_flight(f, 10);
+	send_start_flight(f, 10);
 	cwnd = f->c.cwnd;
-	sack(f, 0, 2, 10);
+	send_sack(f, 0, 2, 10);
 	tcp_expect(f, SEG(.seq = S(0), .len = SEND_MSS));
 	tcp_expect(f, SEG(.seq = S(1), .len = SEND_MSS));
 	f->now += 10 * MS;
@@ -259,7 +242,7 @@ test_undo_by_timestamp(void **state)
 	f->c.flags |= TP_TCP_F_TS;
 	send_flight(f, 10);
 	original = f->ts_ours;
-	sack(f, 0, 1, 10);
+	send_sack(f, 0, 1, 10);
 	send_expect(f, 0, 1);
 	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
 	f->now += 5 * MS;
@@ -280,7 +263,7 @@ test_no_undo(void **state)
 	send_start(f);
 	f->c.flags |= TP_TCP_F_TS;
 	send_flight(f, 10);
-	sack(f, 0, 1, 10);
+	send_sack(f, 0, 1, 10);
 	send_expect(f, 0, 1);
 	f->now += SEND_RTT;
 	tcp_in(f, SEND_ACK(10));
@@ -331,8 +314,7 @@ test_ece_not_agreed(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 20);
+	send_start_flight(f, 20);
 	tcp_in(f, SEND_ACK(1, .flags = TP_TCP_ACK | TP_TCP_ECE));
 	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
 }
@@ -347,7 +329,7 @@ test_loss_in_cwr(void **state)
 	f->c.flags |= TP_TCP_F_ECN;
 	send_flight(f, 20);
 	tcp_in(f, SEND_ACK(1, .flags = TP_TCP_ACK | TP_TCP_ECE));
-	sack(f, 1, 2, 10);
+	send_sack(f, 1, 2, 10);
 	tcp_expect(f, SEG(.seq = S(1), .len = SEND_MSS));
 	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
 	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
@@ -393,8 +375,7 @@ test_path_changed_nothing_lost(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 20);
+	send_start_flight(f, 20);
 	tp_tcp_path_changed(&f->env, &f->c, f->now);
 	tcp_collect(f);
 	send_expect(f, 0, 1);
@@ -413,8 +394,7 @@ test_path_changed_then_loss(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 20);
+	send_start_flight(f, 20);
 	tp_tcp_path_changed(&f->env, &f->c, f->now);
 	tcp_collect(f);
 	send_expect(f, 0, 1);
@@ -432,8 +412,7 @@ test_path_changed_behind_sack(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 6);
+	send_start_flight(f, 6);
 	f->now += SEND_RTT;
 	tcp_in(f, SEND_ACK(0, .nb_sack = 1, .sack = { SACK(2, 4) }));
 	tcp_in(f, SEND_ACK(2));

@@ -6,11 +6,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
 static void
 start(struct tcp_fix *f, uint32_t nb)
 {

@@ -40,6 +40,18 @@ send_start(struct tcp_fix *f)
 
 /** All segments before this one. */
 #define SEND_ACK(nb, ...) SEG(.ack = S(nb), __VA_ARGS__)
+/** A block of segments i to j - 1. */
+#define SACK(i, j)                                                                                 \
+	{                                                                                          \
+		S(i), S(j)                                                                         \
+	}
+
+/** An ACK of what is before una, with one block. */
+static inline void
+send_sack(struct tcp_fix *f, uint32_t una, uint32_t i, uint32_t j)
+{
+	tcp_in(f, SEND_ACK(una, .nb_sack = 1, .sack = { SACK(i, j) }));
+}
 
 static inline void
 send_write(struct tcp_fix *f, uint32_t nb)
@@ -65,6 +77,13 @@ send_flight(struct tcp_fix *f, uint32_t nb)
 	send_write(f, nb);
 	send_expect(f, 0, nb);
 	f->now += SEND_RTT;
+}
+
+static inline void
+send_start_flight(struct tcp_fix *f, uint32_t nb)
+{
+	send_start(f);
+	send_flight(f, nb);
 }
 
 static inline uint32_t

@@ -6,11 +6,6 @@
 
 #include "test_tcp_send.h"
 
-#define SACK(i, j)                                                                                 \
-	{                                                                                          \
-		S(i), S(j)                                                                         \
-	}
-
 /* 7.2: two round trips, and for a single segment the peer's delayed ACK; bounded by the RTO. */
 static void
 test_when(void **state)
@@ -55,8 +50,7 @@ test_when_not(void **state)
 {
 	struct tcp_fix *f = *state;
 
-	send_start(f);
-	send_flight(f, 10);
+	send_start_flight(f, 10);
 	tcp_in(f, SEND_ACK(0, .nb_sack = 1, .sack = { SACK(1, 2) }));
 	assert_int_not_equal(f->c.rexmit_kind, TP_TCP_REXMIT_TLP);
 	tcp_in(f, SEND_ACK(2));
