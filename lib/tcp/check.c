@@ -193,6 +193,7 @@ check_rec(const struct tp_tcp_conn *c, const struct tp_tcp_rec *rec, const struc
 	MUST(rec->sent_ns <= c->last_now + SENT_SLACK_NS, "a record from the future");
 	MUST(tp_seq_leq(rec_end(rec), c->snd_nxt), "a record beyond snd_nxt");
 	MUST(!syn || rec->seq == c->iss, "SYN elsewhere than at its number");
+	MUST(!syn || c->state <= TP_TCP_SYN_RCVD, "a SYN that is out when it is open");
 	MUST(!fin || rec_end(rec) == c->snd_nxt, "FIN before the end");
 	MUST(!fin || has(c, TP_TCP_F_FIN_SENT), "FIN without FIN_SENT");
 	MUST(!(rec->flags & TP_TCP_REC_SACKED) ||

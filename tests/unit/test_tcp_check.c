@@ -143,6 +143,7 @@ queues_before_and_after_are_found(void **state)
 	SPOIL(f->c.snd_una, f->c.snd_una - 1);
 	SPOIL(f->c.snd_nxt, f->c.snd_nxt + 1);
 	SPOIL(f->c.ooo_head, &rec);
+	SPOIL(f->c.state, TP_TCP_ESTABLISHED);
 	tcp_abort(f);
 	assert_int_equal(f->c.state, TP_TCP_CLOSED);
 	SPOIL(f->c.tx_tail, &rec);
