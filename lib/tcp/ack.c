@@ -115,6 +115,8 @@ tcp_ack_process(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_t
 		tcp_txq_acked(env, c, seg->ack, &ack);
 		c->first_rexmit_ns = 0;
 		c->flags &= ~TP_TCP_F_TLP_NOW;
+		if (unlikely(c->flags & TP_TCP_F_URG_SEND) && tp_seq_geq(c->snd_una, c->snd_up))
+			c->flags &= ~TP_TCP_F_URG_SEND;
 	}
 	if (seg->nb_sack > 0 && (c->flags & TP_TCP_F_SACK))
 		tcp_sack_update(env, c, seg, &ack);

@@ -76,7 +76,7 @@ check_ranges(const struct tp_tcp_conn *c)
 	return NULL;
 }
 
-#define FLAGS_ALL (TP_TCP_F_MTU_PROBE | (TP_TCP_F_MTU_PROBE - 1))
+#define FLAGS_ALL (TP_TCP_F_URG_SEND | (TP_TCP_F_URG_SEND - 1))
 #define EVENTS_ALL (TP_TCP_EV_SOFT_ERR | (TP_TCP_EV_SOFT_ERR - 1))
 
 static const char *

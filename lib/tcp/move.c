@@ -106,6 +106,8 @@ nothing_wanted(const struct tp_tcp_conn *c)
 static bool
 nothing_announced(const struct tp_tcp_conn *c)
 {
+	if (c->flags & TP_TCP_F_URG_SEND)
+		return false;
 	return !(c->flags & TP_TCP_F_URG_RCVD) || tp_seq_leq(c->rcv_up, c->rcv_nxt);
 }
 

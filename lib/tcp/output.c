@@ -70,6 +70,18 @@ put_header(struct rte_mbuf *m, const struct tp_tcp_key *key, bool v6, uint32_t s
 	m->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM | (v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4);
 }
 
+/* RFC 9293 3.8.5: an offset to the octet behind, as far as it can say. */
+static inline void
+put_urgent(struct rte_mbuf *m, const struct tp_tcp_conn *c, uint32_t seq)
+{
+	struct rte_tcp_hdr *tcp = header_of(m);
+
+	if (likely(!(c->flags & TP_TCP_F_URG_SEND)) || tp_seq_geq(seq, c->snd_up))
+		return;
+	tcp->tcp_flags |= TP_TCP_URG;
+	tcp->tcp_urp = rte_cpu_to_be_16(RTE_MIN(c->snd_up - seq, (uint32_t)UINT16_MAX));
+}
+
 static inline bool
 is_v6(const struct tp_tcp_conn *c)
 {
@@ -258,7 +270,7 @@ send_rst(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 	bool ack = (c->flags & TP_TCP_F_RST_ACK) != 0;
 	struct rte_mbuf *m;
 
-	m = make_rst(env, &c->key, is_v6(c), c->rst_seq, ack ? c->rst_ack : 0,
+	m = make_rst(env, &c->key, is_v6(c), c->rst_seq, ack ? c->rcv_nxt : 0,
 	                ack ? TP_TCP_ACK : 0);
 	if (m == NULL)
 		return NULL;
@@ -340,6 +352,7 @@ send_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t now
 	opt_len = tcp_options(c, now, options_of(m));
 	put_header(m, &c->key, is_v6(c), c->snd_nxt - probe, c->rcv_nxt, TP_TCP_ACK | ece(c), wnd,
 	                opt_len);
+	put_urgent(m, c, c->snd_nxt - probe);
 	if (c->dsack_pending) {
 		c->dsack_pending = false;
 		tcp_count(env, TP_TCP_M_DSACK_SENT);
@@ -364,6 +377,7 @@ make_data(struct tp_tcp_env *env, const struct tp_tcp_conn *c, const struct tp_t
 	opt_len = tcp_options_data(c, now, options_of(m));
 	put_header(m, &c->key, is_v6(c), at->seq, c->rcv_nxt, flags | TP_TCP_ACK | ece(c), wnd,
 	                opt_len);
+	put_urgent(m, c, at->seq);
 	if (!put_payload(env, m, at->data, at->off, at->len)) {
 		rte_pktmbuf_free(m);
 		return NULL;
@@ -381,12 +395,16 @@ nb_segments(const struct tp_tcp_conn *c, uint32_t len)
 	return len <= c->snd_mss ? 1 : (len + c->snd_mss - 1) / c->snd_mss;
 }
 
-/* Bytes of a segment that egress may cut, a multiple of the MSS. */
+/* Bytes of a segment that egress may cut, a multiple of the MSS; urgent data is not cut, as the pointer
+ * counts from each segment.
+ */
 static inline uint32_t
 segment_max(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint32_t len)
 {
 	uint32_t max = RTE_MIN(len, env->conf->tso_max);
 
+	if (unlikely(c->flags & TP_TCP_F_URG_SEND))
+		return c->snd_mss;
 	return max < 2u * c->snd_mss ? c->snd_mss : max - max % c->snd_mss;
 }
 

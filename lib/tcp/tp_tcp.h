@@ -374,7 +374,7 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_NODELAY 0x0400        /**< no Nagle */
 #define TP_TCP_F_PASSIVE 0x0800        /**< it came from LISTEN */
 #define TP_TCP_F_NO_READER 0x1000      /**< closed both ways: data gets a RST (RFC 9293 3.6.1) */
-#define TP_TCP_F_RST_WANTED 0x2000     /**< send a RST with rst_seq, rst_ack */
+#define TP_TCP_F_RST_WANTED 0x2000     /**< send a RST with rst_seq */
 #define TP_TCP_F_WANT_SPACE 0x4000     /**< tp_tcp_send() had refused */
 #define TP_TCP_F_PUSH 0x8000           /**< the queue ends a message */
 #define TP_TCP_F_KEEPALIVE 0x10000     /**< probes when idle */
@@ -383,13 +383,14 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_IS_V6 0x80000         /**< header lengths */
 #define TP_TCP_F_PACING 0x100000       /**< pace_ns counts */
 #define TP_TCP_F_URG_RCVD 0x200000     /**< rcv_up holds */
-#define TP_TCP_F_RST_ACK 0x400000      /**< the wanted RST carries ACK */
+#define TP_TCP_F_RST_ACK 0x400000      /**< the wanted RST carries ACK of rcv_nxt */
 #define TP_TCP_F_MTU_PROBING 0x800000  /**< searching (RFC 4821) */
 #define TP_TCP_F_TLP_RETRANS 0x1000000 /**< the probe was a retransmission (RFC 8985 7.3) */
 #define TP_TCP_F_TLP_NOW 0x2000000     /**< a tail loss probe must go out */
 #define TP_TCP_F_COOKIE 0x4000000      /**< made from a SYN cookie */
 #define TP_TCP_F_EXEMPT 0x8000000      /**< this recovery repairs what is no sign of congestion */
 #define TP_TCP_F_MTU_PROBE 0x10000000  /**< a record with PROBE is in flight */
+#define TP_TCP_F_URG_SEND 0x20000000   /**< snd_up holds and is not yet acknowledged */
 
 /** Congestion state, as Linux names it. */
 enum tp_tcp_ca {
@@ -545,7 +546,7 @@ struct tp_tcp_conn {
 	/* Line 6: rarely. */
 	alignas(RTE_CACHE_LINE_SIZE) struct tp_tcp_key key;
 	uint32_t rst_seq;
-	uint32_t rst_ack;
+	uint32_t snd_up;     /**< urgent pointer to send (URG_SEND) */
 	uint16_t peer_mss;   /**< from its SYN, or the default (RFC 9293 3.7.1) */
 	uint16_t pmtu;       /**< bytes of IP packet that the path takes */
 	uint16_t probe_high; /**< RFC 4821: search range, bytes of IP packet */
@@ -671,6 +672,11 @@ void tp_tcp_path_changed(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t
  */
 int tp_tcp_send(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct rte_mbuf *m, bool push,
                 uint64_t now);
+/** What is queued by now ends with urgent data (RFC 9293 3.8.5; new users should not, RFC 6093 5): the
+ * peer is told where it ends until it has it.
+ * @return 0; -EINVAL: nothing is queued; -EPIPE; -ENOTCONN
+ */
+int tp_tcp_urgent(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /** Bytes that tp_tcp_send() would take. */
 uint32_t tp_tcp_send_space(const struct tp_tcp_conn *c);
 /** Take all data that is there in order: one chain, the caller's now, pkt_len and nb_segs set;

@@ -56,6 +56,22 @@ tp_tcp_send(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct rte_mbuf *m, b
 	return 0;
 }
 
+int
+tp_tcp_urgent(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
+{
+	uint32_t begin = c->state <= TP_TCP_SYN_RCVD ? c->iss + 1 : c->snd_una;
+
+	(void)env;
+	tcp_clock(c, now);
+	if (!may_send(c))
+		return c->state == TP_TCP_CLOSED ? -ENOTCONN : -EPIPE;
+	if (c->snd_queued == 0)
+		return -EINVAL;
+	c->snd_up = begin + c->snd_queued;
+	c->flags |= TP_TCP_F_URG_SEND;
+	return 0;
+}
+
 /* ---- receiving --------------------------------------------------------------------- */
 
 /* More pieces than an mbuf can count stay for the next call. */
@@ -151,7 +167,6 @@ tp_tcp_abort(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_reason r
 	case TP_TCP_FIN_WAIT_2:
 	case TP_TCP_CLOSE_WAIT:
 		c->rst_seq = c->snd_nxt;
-		c->rst_ack = c->rcv_nxt;
 		c->flags |= TP_TCP_F_RST_WANTED | TP_TCP_F_RST_ACK;
 		break;
 	}

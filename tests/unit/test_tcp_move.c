@@ -118,7 +118,7 @@ static const struct field fields[] = {
 	F(keep_ns),
 	F(key),
 	F(rst_seq),
-	F(rst_ack),
+	F(snd_up),
 	F(peer_mss),
 	F(pmtu),
 	F(probe_high),
@@ -445,7 +445,7 @@ forget(struct tp_tcp_conn *c)
 		.w_max = c->cubic.w_max,
 		.cwnd_prior = c->cubic.cwnd_prior,
 	};
-	c->rst_seq = c->rst_ack = 0;
+	c->rst_seq = c->snd_up = 0;
 	c->rcv_tail = NULL;
 	c->segs_in = c->segs_out = c->retrans_segs = 0;
 	c->iss = c->snd_una - 1 - (uint32_t)c->bytes_out - !!(c->flags & TP_TCP_F_FIN_SENT);
@@ -676,7 +676,7 @@ only_idle_connections_are_parkable(void **state)
 {
 	static const uint32_t wanted[] = { TP_TCP_F_ACK_NOW, TP_TCP_F_RST_WANTED, TP_TCP_F_RST_ACK,
 		TP_TCP_F_PROBE_NOW, TP_TCP_F_TLP_NOW, TP_TCP_F_EXEMPT, TP_TCP_F_MTU_PROBE,
-		TP_TCP_F_FIN_WANTED };
+		TP_TCP_F_FIN_WANTED, TP_TCP_F_URG_SEND };
 	struct tcp_fix *f = *state;
 	struct tp_tcp_conn *c = &f->c;
 	struct tp_tcp_rec rec = { 0 };

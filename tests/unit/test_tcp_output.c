@@ -463,6 +463,88 @@ output_stops_where_it_is_told(void **state)
 	rte_pktmbuf_free_bulk(pkts, 5);
 }
 
+/* RFC 9293 3.8.5: each segment counts to the octet behind the urgent data, until the peer has it. */
+static void
+urgent_data_is_pointed_to(void **state)
+{
+	struct tcp_fix *f = *state;
+	const struct tcp_out *o;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	assert_int_equal(tp_tcp_urgent(&f->env, &f->c, f->now), -EINVAL);
+	f->no_output = true;
+	tcp_write(f, 3 * MSS);
+	assert_int_equal(tp_tcp_urgent(&f->env, &f->c, f->now), 0);
+	tcp_write(f, MSS);
+	f->no_output = false;
+	tcp_collect(f);
+	for (uint32_t i = 0; i < 4; i++) {
+		o = tcp_pop(f);
+		assert_int_equal(o->seg.seq, 1 + i * MSS);
+		assert_int_equal(o->seg.len, MSS);
+		assert_int_equal(!(o->seg.flags & TP_TCP_URG), i == 3);
+		assert_int_equal(o->seg.urg_ptr, i == 3 ? 0 : (3 - i) * MSS);
+	}
+	assert_false(tp_tcp_parkable(&f->c));
+	tcp_in(f, SEG(.ack = 1 + MSS));
+	tcp_tick(f);
+	tcp_flush(f);
+	tcp_tick(f);
+	o = tcp_pop(f);
+	assert_int_equal(o->seg.seq, 1 + MSS);
+	assert_int_equal(o->seg.urg_ptr, 2 * MSS);
+	assert_true(o->seg.flags & TP_TCP_URG);
+	tcp_in(f, SEG(.ack = 1 + 3 * MSS));
+	assert_int_equal(f->c.flags & TP_TCP_F_URG_SEND, 0);
+	tcp_in(f, SEG(.ack = 1 + 4 * MSS));
+	tcp_shutdown(f);
+	assert_int_equal(tp_tcp_urgent(&f->env, &f->c, f->now), -EPIPE);
+}
+
+/* Farther than the pointer can say; with a window of zero the peer is told all the same. */
+static void
+urgent_data_far_away(void **state)
+{
+	struct tcp_fix *f = *state;
+	const struct tcp_out *o;
+
+	f->conf.snd_buf = 200000;
+	f->peer.wnd = 0;
+	f->peer.opts &= ~TP_TCP_O_WSCALE;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	f->no_output = true;
+	tcp_write(f, 100000);
+	assert_int_equal(tp_tcp_urgent(&f->env, &f->c, f->now), 0);
+	f->no_output = false;
+	tcp_collect(f);
+	tcp_expect_none(f);
+	tcp_in(f, SEG(.wnd = 0, .len = 100));
+	tcp_in(f, SEG(.seq = 101, .wnd = 0, .len = 100));
+	o = tcp_pop(f);
+	assert_int_equal(o->seg.len, 0);
+	assert_true(o->seg.flags & TP_TCP_URG);
+	assert_int_equal(o->seg.urg_ptr, UINT16_MAX);
+	tcp_read(f);
+}
+
+static void
+urgent_data_waits_for_the_handshake(void **state)
+{
+	struct tcp_fix *f = *state;
+	struct tp_tcp_seg syn_ack;
+	const struct tcp_out *o;
+
+	tcp_state(f, TP_TCP_SYN_SENT);
+	tcp_write(f, 10);
+	assert_int_equal(tp_tcp_urgent(&f->env, &f->c, f->now), 0);
+	tcp_collect(f);
+	syn_ack = tcp_peer_syn(f, TP_TCP_ACK);
+	tcp_in(f, &syn_ack);
+	o = tcp_pop(f);
+	assert_int_equal(o->seg.len, 10);
+	assert_int_equal(o->seg.urg_ptr, 10);
+}
+
 int
 main(void)
 {
@@ -488,6 +570,9 @@ main(void)
 		TCP_TEST(a_full_buffer_says_when_there_is_room),
 		TCP_TEST(data_waits_for_the_handshake),
 		TCP_TEST(output_stops_where_it_is_told),
+		TCP_TEST(urgent_data_is_pointed_to),
+		TCP_TEST(urgent_data_far_away),
+		TCP_TEST(urgent_data_waits_for_the_handshake),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);
