@@ -270,7 +270,7 @@ send_rst(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 	bool ack = (c->flags & TP_TCP_F_RST_ACK) != 0;
 	struct rte_mbuf *m;
 
-	m = make_rst(env, &c->key, is_v6(c), c->rst_seq, ack ? c->rcv_nxt : 0,
+	m = make_rst(env, &c->key, is_v6(c), c->rst_seq, ack ? c->rst_ack : 0,
 	                ack ? TP_TCP_ACK : 0);
 	if (m == NULL)
 		return NULL;

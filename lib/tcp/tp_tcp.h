@@ -374,7 +374,7 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_NODELAY 0x0400        /**< no Nagle */
 #define TP_TCP_F_PASSIVE 0x0800        /**< it came from LISTEN */
 #define TP_TCP_F_NO_READER 0x1000      /**< closed both ways: data gets a RST (RFC 9293 3.6.1) */
-#define TP_TCP_F_RST_WANTED 0x2000     /**< send a RST with rst_seq */
+#define TP_TCP_F_RST_WANTED 0x2000     /**< send a RST with rst_seq, rst_ack */
 #define TP_TCP_F_WANT_SPACE 0x4000     /**< tp_tcp_send() had refused */
 #define TP_TCP_F_PUSH 0x8000           /**< the queue ends a message */
 #define TP_TCP_F_KEEPALIVE 0x10000     /**< probes when idle */
@@ -383,7 +383,7 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_IS_V6 0x80000         /**< header lengths */
 #define TP_TCP_F_PACING 0x100000       /**< pace_ns counts */
 #define TP_TCP_F_URG_RCVD 0x200000     /**< rcv_up holds */
-#define TP_TCP_F_RST_ACK 0x400000      /**< the wanted RST carries ACK of rcv_nxt */
+#define TP_TCP_F_RST_ACK 0x400000      /**< the wanted RST carries ACK */
 #define TP_TCP_F_MTU_PROBING 0x800000  /**< searching (RFC 4821) */
 #define TP_TCP_F_TLP_RETRANS 0x1000000 /**< the probe was a retransmission (RFC 8985 7.3) */
 #define TP_TCP_F_TLP_NOW 0x2000000     /**< a tail loss probe must go out */
@@ -546,7 +546,10 @@ struct tp_tcp_conn {
 	/* Line 6: rarely. */
 	alignas(RTE_CACHE_LINE_SIZE) struct tp_tcp_key key;
 	uint32_t rst_seq;
-	uint32_t snd_up;     /**< urgent pointer to send (URG_SEND) */
+	union {
+		uint32_t rst_ack; /**< CLOSED */
+		uint32_t snd_up;  /**< open: urgent pointer to send (URG_SEND) */
+	};
 	uint16_t peer_mss;   /**< from its SYN, or the default (RFC 9293 3.7.1) */
 	uint16_t pmtu;       /**< bytes of IP packet that the path takes */
 	uint16_t probe_high; /**< RFC 4821: search range, bytes of IP packet */

@@ -167,6 +167,7 @@ tp_tcp_abort(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_reason r
 	case TP_TCP_FIN_WAIT_2:
 	case TP_TCP_CLOSE_WAIT:
 		c->rst_seq = c->snd_nxt;
+		c->rst_ack = c->rcv_nxt;
 		c->flags |= TP_TCP_F_RST_WANTED | TP_TCP_F_RST_ACK;
 		break;
 	}
