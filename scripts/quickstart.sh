@@ -11,7 +11,8 @@
 #        \------ m1 (net_af_packet) ------ p1 -------+  hashes its flows over both links
 #
 # Then the team itself serves TCP at the same address: what comes to port 80 is its offload
-# engine's, everything else the kernel's.
+# engine's, everything else the kernel's. At last links are cut, restored and flapped under one
+# connection to it, which goes where its packets arrive.
 #
 # Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--serve SIZE] [--keep]
 # --size is what each side sends, --serve what the peer fetches from the team (1G).
@@ -219,6 +220,8 @@ main() {
     fi
     python3 scripts/quickstart_serve.py --peer "$peer" --dir "$tmp" --teamctl "$teamctl" \
         --socket "$tmp/control" --size "$serve_size" http://10.77.0.1 "http://[fd77::1]"
+    python3 scripts/quickstart_move.py --peer "$peer" --teamctl "$teamctl" \
+        --socket "$tmp/control" --mode "$mode" --size "$serve_size" --host 10.77.0.1
     say "stopping the daemon ..."
     kill -TERM "$daemon"
     local code=0

@@ -37,6 +37,11 @@ def digest_of_sequence(length):
     return sha.hexdigest()
 
 
+def parse_size(text):
+    units = {"K": 10, "M": 20, "G": 30}
+    return int(text.rstrip("KMG")) << units.get(text[-1], 0)
+
+
 class Peer:
     def __init__(self, namespace):
         self.prefix = ["ip", "netns", "exec", namespace, "timeout", str(PATIENCE_S)]
@@ -95,9 +100,7 @@ def main():
     parser.add_argument("bases", nargs="+", help="URLs of the team's http service")
     args = parser.parse_args()
     peer = Peer(args.peer)
-    units = {"K": 10, "M": 20, "G": 30}
-    length = int(args.size.rstrip("KMG")) << units.get(args.size[-1], 0)
-    wanted, good = digest_of_sequence(length), True
+    wanted, good = digest_of_sequence(parse_size(args.size)), True
     upload_path = os.path.join(args.dir, "upload")
     with open(upload_path, "wb") as f:
         f.write(os.urandom(64 << 20))

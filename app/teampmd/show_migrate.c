@@ -91,6 +91,7 @@ show_migrate(struct daemon *d, const char *arg, struct error_text *err)
 {
 	uint64_t c[TP_TOE_NB_COUNTERS], mib[TP_TCP_NB_MIB];
 	struct tp_toe_pauses pauses;
+	json_t *pause;
 
 	(void)arg;
 	if (d->toe == NULL) {
@@ -100,8 +101,10 @@ show_migrate(struct daemon *d, const char *arg, struct error_text *err)
 	}
 	tp_toe_counters(d->toe, c, mib);
 	tp_toe_get_pauses(d->toe, &pauses);
+	pause = histogram(pauses.pause_us, pauses.pause_max_us);
+	json_object_set_new(pause, "last", json_integer(pauses.pause_last_us));
 	return json_pack("{s:o s:o s:I s:o s:o s:o}", "knobs", knobs(d), "counters", counts(c),
-	                "parked_now", (json_int_t)tp_toe_nb_parked(d->toe), "pause_us",
-	                histogram(pauses.pause_us, pauses.pause_max_us), "held_packets",
-	                histogram(pauses.held, pauses.held_max), "premature_ends", ends(d));
+	                "parked_now", (json_int_t)tp_toe_nb_parked(d->toe), "pause_us", pause,
+	                "held_packets", histogram(pauses.held, pauses.held_max), "premature_ends",
+	                ends(d));
 }

@@ -196,6 +196,10 @@ tp_toe_get_pauses(const struct tp_toe *toe, struct tp_toe_pauses *sum)
 			sum->pause_us[k] += s->pauses.pause_us[k];
 			sum->held[k] += s->pauses.held[k];
 		}
+		if (s->pauses.last_ns >= sum->last_ns) {
+			sum->last_ns = s->pauses.last_ns;
+			sum->pause_last_us = s->pauses.pause_last_us;
+		}
 		sum->pause_max_us = RTE_MAX(sum->pause_max_us, s->pauses.pause_max_us);
 		sum->held_max = RTE_MAX(sum->held_max, s->pauses.held_max);
 	}

@@ -259,8 +259,10 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 /* ---- adopt --------------------------------------------------------------------- */
 
 static void
-pause_count(struct tp_toe_pauses *pauses, uint32_t us)
+pause_count(struct tp_toe_pauses *pauses, uint32_t us, uint64_t now)
 {
+	pauses->pause_last_us = us;
+	pauses->last_ns = now;
 	pauses->pause_us[tp_toe_step_of(us)]++;
 	pauses->pause_max_us = RTE_MAX(pauses->pause_max_us, us);
 }
@@ -308,7 +310,7 @@ bring(struct tp_toe_shard *s, uint32_t index, bool released, struct tp_tcp_conn 
 		us = STAMP(s->now) - (uint32_t)from->owner_data[1];
 		/* Clocks of lcores are read at different times in a turn. */
 		us = us > UINT32_MAX / 2 ? 0 : us;
-		pause_count(&s->pauses, us);
+		pause_count(&s->pauses, us, s->now);
 	}
 	return WHERE_SHARD(h->where);
 }

@@ -103,6 +103,8 @@ struct tp_toe_pauses {
 	uint32_t pause_us[TP_TOE_NB_STEPS]; /**< released to adopted */
 	uint32_t held[TP_TOE_NB_STEPS];     /**< packets */
 	uint32_t pause_max_us, held_max;
+	uint32_t pause_last_us; /**< of the newest, adopted at: */
+	uint64_t last_ns;
 };
 /** @return the step that counts such a value; the least value of a step */
 unsigned int tp_toe_step_of(uint32_t value);
