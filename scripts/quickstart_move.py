@@ -54,6 +54,7 @@ def client(host, path):
             first, gap_from = False, now
             sha.update(data)
             size += len(data)
+        answer.close()
         digests.add(sha.hexdigest())
         if conn.sock is None or conn.sock.getsockname() != end:
             raise SystemExit("the connection was closed")
