@@ -33,7 +33,6 @@ manager_create(struct tp_toe *toe)
 		rte_free(m);
 		return NULL;
 	}
-	m->wheel = tp_wheel_init(m->wheel_mem, m->nb, tp_clock_now());
 	return m;
 }
 
@@ -44,6 +43,15 @@ manager_free(struct manager *m)
 		return;
 	tp_mem_unmap(m->wheel_mem, tp_wheel_size(m->nb));
 	rte_free(m);
+}
+
+/* Without keepalive nobody is ever woken, and the wheel takes no memory. */
+static void
+wake_at(struct manager *m, uint32_t handle, uint64_t when)
+{
+	if (m->wheel == NULL)
+		m->wheel = tp_wheel_init(m->wheel_mem, m->nb, tp_clock_now());
+	tp_wheel_arm(m->wheel, handle, when);
 }
 
 void
@@ -103,7 +111,7 @@ read_mail(struct tp_toe *toe)
 			on_ask(toe, mail);
 			continue;
 		case MAIL_PARKED:
-			tp_wheel_arm(toe->manager->wheel, mail->handle, mail->until);
+			wake_at(toe->manager, mail->handle, mail->until);
 			break;
 		case MAIL_END:
 			on_end(toe, mail);
@@ -136,7 +144,7 @@ wake_due(struct tp_toe *toe, uint64_t now)
 	uint32_t due[WAKE_BURST];
 	uint32_t n;
 
-	if (tp_wheel_next(wheel) > now)
+	if (wheel == NULL || tp_wheel_next(wheel) > now)
 		return 0;
 	n = tp_wheel_expire(wheel, now, due, WAKE_BURST);
 	for (uint32_t i = 0; i < n; i++) {

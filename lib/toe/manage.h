@@ -13,7 +13,7 @@ struct manager {
 	uint8_t place[TP_MAX_MEMBERS]; /* enum tp_toe_place */
 	uint64_t drain_due;
 	/* Parked connections that must be woken: ids are handles. */
-	struct tp_wheel *wheel;
+	struct tp_wheel *wheel; /* NULL: there was none yet */
 	void *wheel_mem;
 	uint32_t nb;
 	void (*on_end)(void *arg, const struct tp_toe_end *end);

@@ -427,6 +427,7 @@ conn_prefetch(const struct tp_toe_shard *s, uint32_t index)
 	for (size_t off = 0; off < sizeof(*c); off += RTE_CACHE_LINE_SIZE)
 		rte_prefetch0(RTE_PTR_ADD(c, off));
 	rte_prefetch0(&s->dirty_next[slot]);
+	rte_prefetch0(&s->link[slot]);
 	tp_wheel_prefetch(s->wheel, slot);
 }
 

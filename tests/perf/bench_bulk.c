@@ -310,8 +310,7 @@ park_all(struct parking *out)
 	if (tp_toe_nb_parked(toe) < scene.nb)
 		return false;
 	out->bytes = (double)(resident() - before) / scene.nb;
-	out->tables = sizeof(struct handle) +
-	              ((double)toe->table.bytes + tp_wheel_size(toe->nb_handles)) / toe->nb_handles;
+	out->tables = sizeof(struct handle) + (double)toe->table.bytes / toe->nb_handles;
 	set_idle(IDLE_NEVER);
 	/* The members obey: they look at all their slots. */
 	for (uint32_t i = 0; i < scene.nb / 256; i++)
