@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "manage.h"
+#include "trace.h"
 
 /* Handles looked at in one turn. */
 #define HARVEST_SLICE 2048
@@ -79,6 +80,7 @@ bury(struct tp_toe_shard *s)
 	if (c == NULL)
 		return;
 	s->ctr[TP_TOE_C_TORN]++;
+	toe_trace_torn(s->member, index);
 	tombstone(s, index, c);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "toe_int.h"
+#include "trace.h"
 
 /* Contexts adopted, slots taken back, in one turn: a few us. */
 #define ADOPT_SLICE 32
@@ -253,6 +254,7 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 	if (unlikely(atomic_load(&q->fenced)))
 		inbox_disown(toe, q);
 	count_release(s, why);
+	toe_trace_release(index, s->member, to, why);
 	return true;
 }
 
@@ -360,6 +362,7 @@ conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word)
 	}
 	h->run = 0;
 	atomic_store_explicit(&h->next, now_ms(s), memory_order_relaxed);
+	toe_trace_adopt(index, from, s->member);
 	tell_moved(s, c, from);
 	conn_dirty(s, c);
 	if (p != NULL)
@@ -424,5 +427,6 @@ conn_consider(struct tp_toe_shard *s, uint32_t index)
 	ask->word = atomic_load_explicit(&h->word, memory_order_relaxed);
 	ask->to = h->arrival;
 	s->ctr[TP_TOE_C_MOVE_ASKED]++;
+	toe_trace_ask(index, s->member, h->arrival);
 	mail_put(&toe->to_control, ask);
 }

@@ -15,6 +15,7 @@
 #include <rte_malloc.h>
 
 #include "toe_int.h"
+#include "trace.h"
 
 /* One parked connection; its key is in its handle. */
 struct record {
@@ -158,6 +159,7 @@ park_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	slot_free(s, slot);
 	s->nb_conns--;
 	s->ctr[TP_TOE_C_PARKED]++;
+	toe_trace_park(index, s->member);
 	atomic_fetch_add_explicit(&toe->park->nb, 1, memory_order_relaxed);
 	h->where = WHERE(WHERE_PARKED, record);
 	/* The owner's word, whatever its epoch: requests for it are void now. */
