@@ -18,10 +18,15 @@ def number(value):
     return "" if value is None else f"{value:.4g}"
 
 
+def goal(result):
+    least = result.get("goal_at_least")
+    return number(result.get("goal")) if least is None else f"at least {number(least)}"
+
+
 def row(result):
     peer = f"{result['peer']}: {number(result['peer_value'])}" if result["peer"] else ""
     return (f"| {result['bench'].removeprefix('bench_')} `{result['case']}` "
-            f"| {number(result['value'])} {result['unit']} | {number(result.get('goal'))} "
+            f"| {number(result['value'])} {result['unit']} | {goal(result)} "
             f"| {peer} | {number(result['ratio'])} |")
 
 
