@@ -387,6 +387,30 @@ tp_inet_source(const struct tp_inet *inet, const uint8_t raddr[TP_INET_LEN],
 }
 
 bool
+tp_inet_hdr_ok(const struct rte_mbuf *m, const struct tp_pkt_info *info)
+{
+	const struct rte_ipv4_hdr *ip;
+	uint8_t copy[60];
+	uint32_t len;
+
+	if (info->l3 != TP_L3_IPV4)
+		return true;
+	switch (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
+	case RTE_MBUF_F_RX_IP_CKSUM_GOOD:
+	case RTE_MBUF_F_RX_IP_CKSUM_NONE: /* not filled in, but what it covers is known good */
+		return true;
+	case RTE_MBUF_F_RX_IP_CKSUM_BAD:
+		return false;
+	}
+	ip = rte_pktmbuf_read(m, info->l3_off, sizeof(*ip), copy);
+	len = ip != NULL ? rte_ipv4_hdr_len(ip) : 0;
+	if (len < sizeof(*ip))
+		return false;
+	ip = rte_pktmbuf_read(m, info->l3_off, len, copy);
+	return ip != NULL && rte_raw_cksum(ip, len) == 0xffff;
+}
+
+bool
 tp_inet_ends(const struct rte_mbuf *m, const struct tp_pkt_info *info, uint8_t src[TP_INET_LEN],
                 uint8_t dst[TP_INET_LEN])
 {

@@ -332,6 +332,10 @@ bool tp_inet_is_configured(const struct tp_inet *inet, const uint8_t addr[TP_INE
 /** Destination of a received packet, mapped. @return false: neither IPv4 nor IPv6 */
 bool tp_inet_ends(const struct rte_mbuf *m, const struct tp_pkt_info *info,
                 uint8_t src[TP_INET_LEN], uint8_t dst[TP_INET_LEN]);
+/** Is the checksum of its IPv4 header right (RFC 1122 3.2.1.2)? As the port said, or computed; IPv6
+ * has none. Any lcore.
+ */
+bool tp_inet_hdr_ok(const struct rte_mbuf *m, const struct tp_pkt_info *info);
 /** Source address for a new connection (RFC 6724 5: same scope, then longest matching prefix).
  * @param laddr out
  * @return 0; -ENETUNREACH: no route; -EADDRNOTAVAIL: no address in use of that family;

@@ -26,6 +26,7 @@ enum what {
 	SEGMENT,
 	FRAGMENT,
 	ICMP,
+	BROKEN,   /* for our address, with a header that is damaged */
 	UNWANTED, /* for our address, no TCP, and nobody else is there */
 };
 
@@ -86,7 +87,9 @@ classify(const struct tp_toe_shard *s, const struct rte_mbuf *m, const struct tp
 {
 	if (info->l3 != TP_L3_IPV4 && info->l3 != TP_L3_IPV6)
 		return NOT_OURS;
-	if (info->flags & TP_PKT_F_MULTICAST)
+	/* Nor is what a switch floods and a promiscuous port takes: whoever it is for answers. */
+	if (!rte_is_same_ether_addr(
+	                    &rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr, s->mac))
 		return NOT_OURS;
 	if (info->l4_proto == IPPROTO_TCP && (info->flags & TP_PKT_F_L4)) {
 		if (key_of(m, info, key) && tp_inet_is_local(s->toe->inet, key->laddr))
@@ -343,6 +346,8 @@ look(struct tp_toe_shard *s, struct rte_mbuf *const *pkts, const struct tp_pkt_i
 
 	for (uint16_t i = 0; i < nb_pkts; i++) {
 		b->what[i] = classify(s, pkts[i], &info[i], &b->key[i]);
+		if (b->what[i] != NOT_OURS && unlikely(!tp_inet_hdr_ok(pkts[i], &info[i])))
+			b->what[i] = BROKEN;
 		any |= b->what[i] != NOT_OURS;
 		if (b->what[i] != SEGMENT)
 			continue;
@@ -390,6 +395,10 @@ deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *in
 		return true;
 	case ICMP:
 		return input_icmp(s, m, info);
+	case BROKEN:
+		s->ctr[TP_TOE_C_RX_BAD]++;
+		rte_pktmbuf_free(m);
+		return true;
 	case UNWANTED:
 		input_unwanted(s, m, info);
 		return true;

@@ -41,7 +41,7 @@ typedef uint64_t tp_toe_id;
 	X(RX_FORWARDED, "toe_rx_forwarded", "received from the member where they arrived")         \
 	X(RX_STALE, "toe_rx_stale", "dropped: for a connection that ended a moment ago")           \
 	X(RX_HOPS, "toe_rx_hops", "dropped: forwarded too often")                                  \
-	X(RX_BAD, "toe_rx_bad", "dropped: bad TCP header or checksum")                             \
+	X(RX_BAD, "toe_rx_bad", "dropped: bad IP or TCP header or checksum")                       \
 	X(RX_REFUSED, "toe_rx_refused", "answered with RST: nobody listens")                       \
 	X(RX_REFUSE_LIMIT, "toe_rx_refuse_limit", "not answered with RST: rate limited")           \
 	X(RX_UNREACH, "toe_rx_unreach", "dropped: other protocol than TCP, and there is no host")  \

@@ -160,6 +160,22 @@ test_time(void **state)
 	assert_null(reassemble(fragment(true, 1, 1200, sizeof(packet) - 1200, false)));
 }
 
+/* The TCP header itself in pieces, the most pieces that there may be. */
+static void
+test_tiny(void **state)
+{
+	const uint16_t offs[] = { 0, 8, 16, 24, 32, 40, 1200, 2400, sizeof(packet) };
+
+	(void)state;
+	start();
+	for (int v4 = 0; v4 < 2; v4++) {
+		for (uint32_t i = 0; i + 2 < RTE_DIM(offs); i++)
+			assert_null(reassemble(
+			                fragment(v4, 3, offs[i], offs[i + 1] - offs[i], true)));
+		check_whole(reassemble(fragment(v4, 3, 2400, sizeof(packet) - 2400, false)), v4);
+	}
+}
+
 /* However many begin, so many wait. */
 static void
 test_bounded(void **state)
@@ -294,6 +310,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		frag_test(test_in_any_order),
 		frag_test(test_padding),
+		frag_test(test_tiny),
 		frag_test(test_not_mixed),
 		frag_test(test_time),
 		frag_test(test_bounded),
