@@ -13,6 +13,12 @@ spin TID MILLISECONDS          let one thread turn in an endless loop by ptrace,
 notifyd PATH SECONDS           be a service manager: how often a daemon fed its watchdog, as JSON
 waits                          keep all CPUs busy for a second; how long others had them, in percent
 hog CPU MILLISECONDS           keep a CPU busy above every ordinary thread (SCHED_FIFO)
+fetch ADDRESS SECONDS          GET /bytes/N again and again, contents checked (--size, --new=1: each by
+                               a connection of its own); how often and how slowly, as JSON
+synflood_in NETNS IFACE MAC ADDRESS PORT COUNT
+                               SYNs from random sources, each with a right checksum, as JSON
+unicast_in NETNS IFACE ADDRESS COUNT
+                               SYNs for that address in frames for random others
 vlanecho IFACE                 send tagged test frames back as they came
 vlanping IFACE MAC TAGS COUNT  send tagged frames (TAGS like 100 or 100,200); how many came back
 """
@@ -371,6 +377,166 @@ def notifyd(path, seconds):
     print(json.dumps({"ready": ready, "fed": fed, "max_gap_ms": round(1000 * gap, 1)}))
 
 
+# ---- floods, and who goes on meanwhile
+
+
+def content(n):
+    x, out = 1, bytearray()
+    for _ in range(min(n, 65521)):
+        out.append(x >> 24)
+        x = (x * 1103515245 + 12345) & 0xFFFFFFFF
+    return bytes((out * (n // max(len(out), 1) + 1))[:n])
+
+
+def get_bytes(s, n, wanted):
+    s.sendall(f"GET /bytes/{n} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    got = b""
+    while not (b"\r\n\r\n" in got and len(got) >= got.index(b"\r\n\r\n") + 4 + n):
+        part = s.recv(1 << 18)
+        if not part:
+            raise ConnectionError("closed")
+        got += part
+    if not got.endswith(b"\r\n\r\n" + wanted):
+        raise ConnectionError("wrong content")
+
+
+def fetch(address, seconds, size=1000, new=""):
+    size = int(size)
+    wanted = content(size)
+    end = time.monotonic() + float(seconds)
+    requests, failed, slowest, why, s = 0, 0, 0.0, [], None
+    while time.monotonic() < end:
+        begun = time.monotonic()
+        try:
+            if s is None:
+                s = socket.create_connection((address, 80), timeout=20)
+            get_bytes(s, size, wanted)
+            requests += 1
+        except OSError as e:
+            failed += 1
+            why.append(str(e))
+        slowest = max(slowest, time.monotonic() - begun)
+        if s is not None and (new or failed):
+            s.close()
+            s = None
+        time.sleep(0.002)
+    print(json.dumps({"requests": requests, "failed": failed, "max_ms": round(slowest * 1000),
+                      "why": why[:5]}))
+
+
+class Mmsghdr(ctypes.Structure):
+    _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32),
+                ("iov", ctypes.c_void_p), ("iovlen", ctypes.c_size_t),
+                ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t),
+                ("flags", ctypes.c_int), ("len", ctypes.c_uint)]
+
+
+class Iovec(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("len", ctypes.c_size_t)]
+
+
+class Cannon:
+    """Frames of one size out of an interface, some hundred a system call."""
+
+    BATCH = 512
+
+    def __init__(self, netns, iface, size):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        with open(f"/run/netns/{netns}") as ns:
+            if self.libc.setns(ns.fileno(), 0x40000000) != 0:
+                raise OSError(ctypes.get_errno(), "setns")
+        self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.sock.setsockopt(socket.SOL_SOCKET, 32, 1 << 23)  # SO_SNDBUFFORCE
+        self.sock.bind((iface, 0))
+        self.size = size
+        self.buf = bytearray(size * self.BATCH)
+        base = ctypes.addressof(ctypes.c_char.from_buffer(self.buf))
+        self.iov = (Iovec * self.BATCH)()
+        self.msgs = (Mmsghdr * self.BATCH)()
+        for i in range(self.BATCH):
+            self.iov[i] = Iovec(base + i * size, size)
+            self.msgs[i].iov = ctypes.addressof(self.iov[i])
+            self.msgs[i].iovlen = 1
+
+    def fire(self, count, fill):
+        """fill(buf, offset) writes a frame. Sends count of them."""
+        sent, begun = 0, time.monotonic()
+        while sent < count:
+            nb = min(self.BATCH, count - sent)
+            for i in range(nb):
+                fill(self.buf, i * self.size)
+            at = 0
+            while at < nb:
+                n = self.libc.sendmmsg(self.sock.fileno(), ctypes.byref(self.msgs[at]), nb - at, 0)
+                if n < 0 and ctypes.get_errno() not in (11, 105):  # EAGAIN, ENOBUFS
+                    raise OSError(ctypes.get_errno(), "sendmmsg")
+                at += max(n, 0)
+            sent += nb
+        took = time.monotonic() - begun
+        print(json.dumps({"sent": sent, "seconds": round(took, 2), "per_s": round(sent / took)}))
+
+
+def syn_template(mac, address, port):
+    """A SYN without source, port, number: frame, sum of its TCP checksum, of its IP header."""
+    tcp = struct.pack("!HHIIBBHHHBBHBBBB", 0, int(port), 0, 0, 0x70, 2, 64240, 0, 0, 2, 4, 1460,
+                      1, 3, 3, 7)
+    own = bytes.fromhex("026600000066")
+    if ":" in address:
+        dst = socket.inet_pton(socket.AF_INET6, address)
+        ip = struct.pack("!IHBB16s16s", 0x60000000, len(tcp), 6, 64, bytes(16), dst)
+        pseudo = dst + struct.pack("!IxxxB", len(tcp), 6)
+        return mac + own + b"\x86\xdd" + ip + tcp, ~checksum(pseudo + tcp) & 0xFFFF, 0
+    dst = socket.inet_aton(address)
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, bytes(4), dst)
+    pseudo = dst + struct.pack("!xBH", 6, len(tcp))
+    return (mac + own + b"\x08\0" + ip + tcp, ~checksum(pseudo + tcp) & 0xFFFF,
+            ~checksum(ip) & 0xFFFF)
+
+
+def fold(total):
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def syn_filler(mac, address, port, other_mac=False):
+    frame, tcp_sum, ip_sum = syn_template(mac, address, port)
+    size, v6, bits = len(frame), ":" in address, random.getrandbits
+    word, half, pair = struct.Struct("!I"), struct.Struct("!H"), struct.Struct("!HHI")
+
+    def fill(buf, at):
+        source, sport, seq = bits(32), bits(16) | 1024, bits(32)
+        if not v6:  # 32.0.0.0 to 95.255.255.255
+            source = source & 0x3FFFFFFF | 0x20000000
+        buf[at:at + size] = frame
+        if other_mac:
+            word.pack_into(buf, at + 2, bits(32))
+        part = (source >> 16) + (source & 0xFFFF)
+        total = tcp_sum + part + sport + (seq >> 16) + (seq & 0xFFFF)
+        if v6:
+            word.pack_into(buf, at + 22, 0x20010db8)
+            word.pack_into(buf, at + 34, source)
+            total += 0x2001 + 0x0db8
+            pair.pack_into(buf, at + 54, sport, port, seq)
+            half.pack_into(buf, at + 70, fold(total))
+            return
+        word.pack_into(buf, at + 26, source)
+        half.pack_into(buf, at + 24, fold(ip_sum + part))
+        pair.pack_into(buf, at + 34, sport, port, seq)
+        half.pack_into(buf, at + 50, fold(total))
+
+    return size, fill
+
+
+def synflood_in(netns, iface, mac, address, port, count):
+    size, fill = syn_filler(bytes.fromhex(mac.replace(":", "")), address, int(port))
+    Cannon(netns, iface, size).fire(int(count), fill)
+
+
+def unicast_in(netns, iface, address, count):
+    size, fill = syn_filler(b"\x02\x99\0\0\0\0", address, 80, True)
+    Cannon(netns, iface, size).fire(int(count), fill)
+
+
 # ---- tagged frames, where the kernel has no VLAN devices
 
 
@@ -464,7 +630,8 @@ def vlanping(iface, mac, tags, count):
 
 def main():
     command = {f.__name__: f for f in (httpd, send, recv, stop, spin, hog,
-                                        notifyd, waits, vlanecho, vlanping)}.get(sys.argv[1])
+                                        notifyd, waits, fetch, synflood_in, unicast_in, vlanecho,
+                                        vlanping)}.get(sys.argv[1])
     if command is None:
         sys.exit(__doc__)
     words = [a for a in sys.argv[2:] if not a.startswith("--")]
