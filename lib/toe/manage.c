@@ -180,18 +180,14 @@ tp_toe_set_place(struct tp_toe *toe, uint8_t member, enum tp_toe_place place)
 {
 	struct tp_toe_shard *s = shard_alive(toe, member);
 	struct manager *m = toe->manager;
-	uint8_t before;
 
-	if (s == NULL)
+	if (s == NULL || m->place[member] == place)
 		return;
-	before = m->place[member];
 	m->place[member] = place;
 	if (place == TP_TOE_ACTIVE)
 		atomic_fetch_or(&toe->usable, RTE_BIT32(member));
 	else
 		atomic_fetch_and(&toe->usable, ~RTE_BIT32(member));
-	if (place == before)
-		return;
 	if (place == TP_TOE_DOWN)
 		order(s, TP_TOE_WHY_LINK, SWEEP_PROBE | SWEEP_REHOME);
 	else if (place == TP_TOE_DRAIN)

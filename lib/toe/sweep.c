@@ -50,6 +50,9 @@ obey(struct tp_toe_shard *s)
 {
 	uint32_t orders = atomic_exchange_explicit(&s->orders, 0, memory_order_acquire);
 
+	/* They may be told to go and to stay in one turn: what holds now counts. */
+	if (atomic_load(&s->toe->usable) & RTE_BIT32(s->member))
+		orders &= ~SWEEP_REHOME;
 	if (orders & SWEEP_STOP)
 		s->sweep &= ~(SWEEP_REHOME | SWEEP_SHED);
 	s->sweep |= orders & ~SWEEP_STOP;
