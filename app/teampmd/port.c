@@ -16,6 +16,9 @@
 #include "app.h"
 #include "netif.h"
 
+/* Bursts in which a ring of net_af_packet is empty, though frames come all the time. */
+#define EARLY_TURNS 128
+
 /* Everything egress can make use of; what a port lacks is done in software. */
 #define PORT_TX_OFFLOADS                                                                           \
 	(RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_VLAN_INSERT |                          \
@@ -167,6 +170,23 @@ port_queues(struct daemon *d, struct port *p, struct error_text *err)
 	return 0;
 }
 
+/* net_af_packet has a socket for all interfaces before it binds it to its own: what came to others
+ * meanwhile, and what came here while nobody asked, stands in its ring. No other driver keeps such.
+ */
+static void
+drop_early(const struct port *p)
+{
+	struct rte_mbuf *pkts[TP_BURST_MAX];
+	uint16_t n = 1;
+
+	if (strcmp(p->driver, "net_af_packet") != 0)
+		return;
+	for (unsigned int turn = 0; n > 0 && turn < EARLY_TURNS; turn++) {
+		n = rte_eth_rx_burst(p->port_id, 0, pkts, TP_BURST_MAX);
+		rte_pktmbuf_free_bulk(pkts, n);
+	}
+}
+
 int
 port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text *err)
 {
@@ -201,6 +221,7 @@ port_open(struct daemon *d, struct port *p, uint16_t port_id, struct error_text 
 	if (rc != 0)
 		return fail(err, p, rc, "starting it");
 	p->started = true;
+	drop_early(p);
 	return 0;
 }
 
