@@ -142,8 +142,9 @@ handle_retire(struct tp_toe_shard *s, uint32_t index)
 {
 	struct handle *h = &s->toe->handle[index];
 
-	h->where = NO_INDEX;
+	/* First the word: where it was is looked at as long as that says that it lives. */
 	word_leave(h, 1, HANDLE_FREE, TP_MEMBER_NONE);
+	h->where = NO_INDEX;
 	limbo_add(s->toe, &s->limbo, index, s->reader);
 }
 
@@ -163,8 +164,8 @@ handle_quarantine(struct tp_toe_shard *s, uint32_t index)
 	struct handle *h = &s->toe->handle[index];
 
 	/* Ids and messages are old from now on. */
-	h->where = NO_INDEX;
 	word_leave(h, 1, HANDLE_DEAD, s->member);
+	h->where = NO_INDEX;
 	if (s->ended_head - s->ended_tail == NB_ENDED)
 		quarantine_end(s);
 	s->ended[s->ended_head++ % NB_ENDED] =

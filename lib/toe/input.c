@@ -185,20 +185,22 @@ route(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m, const struct t
 
 	for (unsigned int tries = 0; tries < ROUTE_TRIES; tries++) {
 		uint64_t word = word_of(s->toe, index);
-		struct tp_tcp_conn *c = NULL;
+		uint32_t where;
 
 		if (WORD_STATE(word) == HANDLE_DEAD || WORD_STATE(word) == HANDLE_FREE)
 			return false;
-		if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)
-			c = &s->conn[WHERE_SLOT(s->toe->handle[index].where)];
-		else if (may_take(s, word))
-			c = conn_take(s, index, word);
-		if (c != NULL) {
-			input_conn(s, c, m, info, ingress);
+		if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member) {
+			where = s->toe->handle[index].where;
+			if (where == NO_INDEX)
+				return false; /* an active open that is not there yet */
+			input_conn(s, &s->conn[WHERE_SLOT(where)], m, info, ingress);
 			return true;
 		}
-		if (may_take(s, word))
+		if (may_take(s, word)) {
+			/* What was kept for it ran at once, and may have ended it. */
+			conn_take(s, index, word);
 			continue;
+		}
 		p = pull_find(s, index);
 		if (p != NULL)
 			pull_hold(s, p, m, ingress);
@@ -225,7 +227,7 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	};
 	struct tp_toe *toe = s->toe;
 	struct tp_tcp_key key = { .lport = err->lport, .rport = err->rport };
-	struct tp_tcp_conn *c = NULL;
+	struct tp_tcp_conn *c;
 	uint32_t index;
 	uint64_t word;
 
@@ -237,14 +239,16 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	if (index == NO_INDEX)
 		return false;
 	word = word_of(toe, index);
-	if (WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)
-		c = &s->conn[WHERE_SLOT(toe->handle[index].where)];
-	else if (may_take(s, word))
-		c = conn_take(s, index, word);
-	if (c == NULL) {
+	if (may_take(s, word)) {
+		conn_take(s, index, word);
+		word = word_of(toe, index);
+	}
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member ||
+	                toe->handle[index].where == NO_INDEX) {
 		foreign_send(s, index, word, m, s->member, 0);
 		return true;
 	}
+	c = &s->conn[WHERE_SLOT(toe->handle[index].where)];
 	working_on(s, index);
 	tp_tcp_icmp(&s->env, c, kinds[err->kind], err->seq, err->mtu, s->now);
 	conn_dirty(s, c);

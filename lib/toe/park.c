@@ -155,22 +155,24 @@ park_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	rec->handle = index;
 	rec->home = s->member;
 	tp_wheel_cancel(s->wheel, slot);
-	tp_tcp_fini(&s->env, c);
-	slot_free(s, slot);
-	s->nb_conns--;
-	s->ctr[TP_TOE_C_PARKED]++;
-	toe_trace_park(index, s->member);
 	atomic_fetch_add_explicit(&toe->park->nb, 1, memory_order_relaxed);
+	/* From here on the record is all of it, should the lcore freeze (harvest.c). */
 	h->where = WHERE(WHERE_PARKED, record);
 	/* The owner's word, whatever its epoch: requests for it are void now. */
 	while (!atomic_compare_exchange_weak(&h->word, &word,
 	                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_PARK,
 	                                s->member)))
 		continue;
-	/* For a function that was posted before that: it is not alone. One that is posted later sees
-	 * the word. */
-	if (atomic_load(&h->posts) != NULL)
-		conn_take(s, index, atomic_load(&h->word));
+	tp_tcp_fini(&s->env, c);
+	slot_free(s, slot);
+	s->nb_conns--;
+	s->ctr[TP_TOE_C_PARKED]++;
+	toe_trace_park(index, s->member);
+	/* For a function that was posted before that, if nobody has taken it back meanwhile. One that
+	 * is posted later sees the word. */
+	word = atomic_load(&h->word);
+	if (atomic_load(&h->posts) != NULL && may_take(s, word))
+		conn_take(s, index, word);
 	return true;
 }
 
