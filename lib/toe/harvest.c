@@ -54,6 +54,16 @@ context_of(struct tp_toe_shard *s, uint32_t index)
 	return c->owner_word == index ? c : NULL;
 }
 
+/* Was it about to work on one that is another's, or everybody's? */
+static void
+bury_other(struct tp_toe_shard *s, uint32_t index, uint64_t word)
+{
+	/* Released, and maybe not in an inbox yet: whom it waits for has to be told. */
+	if (WORD_STATE(word) == HANDLE_XFER &&
+	                WHERE_SHARD(s->toe->handle[index].where) == s->member)
+		posts_wake(s->toe, index);
+}
+
 static void
 bury(struct tp_toe_shard *s)
 {
@@ -66,11 +76,15 @@ bury(struct tp_toe_shard *s)
 		return;
 	h = &s->toe->handle[index];
 	word = atomic_load(&h->word);
-	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member ||
-	                h->where == NO_INDEX)
-		return; /* it had not begun, or was done with it */
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member) {
+		bury_other(s, index, word);
+		return;
+	}
+	if (h->where == NO_INDEX)
+		return; /* it had not begun */
 	if (WHERE_SHARD(h->where) != s->member) {
-		/* It had just won it, and what it copied is still there. */
+		/* It had just won it, and what it copied is still there; or it had just written its
+		 * record. */
 		atomic_compare_exchange_strong(&h->word, &word,
 		                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_PARK,
 		                                s->member));
@@ -128,68 +142,104 @@ inherit(struct tp_toe *toe, struct tp_toe_shard *s)
 		retire(toe, s->ended[s->ended_tail % NB_ENDED].handle, s->member);
 }
 
+/* Those that were to wake something wake it elsewhere. */
+static void
+forward_mail(struct tp_toe *toe, struct mailbox *box)
+{
+	for (struct mail *mail = mail_take(box), *next; mail != NULL; mail = next) {
+		next = mail->next;
+		if (mail->op == MAIL_WAKE)
+			posts_wake(toe, mail->handle);
+		mail_free(toe, mail);
+	}
+}
+
 void
 tp_toe_fence(struct tp_toe *toe, uint8_t member)
 {
-	struct tp_toe_shard *s = shard_of(toe, member);
 	struct manager *m = toe->manager;
 
-	if (s == NULL || atomic_load(&s->fenced))
+	if (shard_alive(toe, member) == NULL)
 		return;
 	atomic_fetch_and(&toe->usable, ~RTE_BIT32(member));
-	atomic_store(&s->fenced, true);
-	bury(s);
-	disband(toe, atomic_exchange(&s->inbox, LINK_END));
-	disband(toe, atomic_exchange(&s->adopting, LINK_END));
-	inherit(toe, s);
-	bells_silence(s);
-	for (struct mail *mail = mail_take(&s->mail), *next; mail != NULL; mail = next) {
-		next = mail->next;
-		mail_free(toe, mail);
-	}
-	m->harvesting |= RTE_BIT32(member);
-	m->harvest_left = toe->nb_handles; /* all, from where it is */
+	atomic_fetch_and(&toe->alive, ~RTE_BIT32(member));
+	manager_absent(toe, member, true);
+	m->fencing |= RTE_BIT32(member);
 	m->harvest_token = rte_rcu_qsbr_start(toe->qsbr);
-	/* Last: now others may take what is in it. */
-	atomic_fetch_or(&toe->dead, RTE_BIT32(member));
 }
 
 /* ---- the background ------------------------------------------------------------------ */
 
-/* Something waits at a handle for a member that was not there yet when it was posted. */
+/* Whoever saw that member alive, and released something to it, has put it there and seen that it is not:
+ * so nobody but us touches its lists any more.
+ */
 static void
-wake(struct tp_toe *toe, struct tp_toe_shard *q, uint32_t index)
+take_apart(struct tp_toe *toe, uint8_t member)
 {
-	struct mail *mail = mail_new(toe, MAIL_WAKE, index);
+	struct tp_toe_shard *s = shard_of(toe, member);
 
-	if (mail != NULL)
-		mail_put(&q->mail, mail);
+	bury(s);
+	disband(toe, atomic_exchange(&s->inbox, LINK_END));
+	disband(toe, atomic_exchange(&s->adopting, LINK_END));
+	inherit(toe, s);
+	bells_pass_on(toe, member);
+	forward_mail(toe, &s->mail);
+	toe->manager->harvesting |= RTE_BIT32(member);
+	toe->manager->harvest_left = toe->nb_handles; /* all, from where it is */
+	/* Last: now others may take what is in it. */
+	atomic_fetch_or(&toe->dead, RTE_BIT32(member));
+}
+
+/* It never became one, or nothing of it is left. */
+static void
+end(struct tp_toe *toe, uint32_t index, uint64_t word)
+{
+	struct handle *h = &toe->handle[index];
+
+	if (!atomic_compare_exchange_strong(&h->word, &word,
+	                    word_make(WORD_GENERATION(word) + 1, WORD_EPOCH(word) + 1, HANDLE_FREE,
+	                                    TP_MEMBER_NONE)))
+		return;
+	table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
+	h->where = NO_INDEX;
+	limbo_add(toe, &toe->manager->limbo, index, RTE_QSBR_THRID_INVALID);
+}
+
+/* An active open that was not begun: to somebody else, or nowhere if nobody waits for it. */
+static void
+assign_open(struct tp_toe *toe, uint32_t index, uint64_t word, uint8_t to)
+{
+	struct handle *h = &toe->handle[index];
+
+	if (atomic_load(&h->posts) == NULL) {
+		end(toe, index, word);
+		return;
+	}
+	if (atomic_compare_exchange_strong(&h->word, &word,
+	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_OWN, to)))
+		posts_wake(toe, index);
 }
 
 /* To a living member's inbox; its slot lies in a dead one. */
 static void
 assign(struct tp_toe *toe, struct handle *h, uint64_t word, uint8_t dead)
 {
+	uint32_t alive = atomic_load(&toe->alive), where = h->where, index = h - toe->handle;
 	uint8_t to = home_for(toe, h, dead);
-	struct tp_toe_shard *q = shard_alive(toe, to), *s = shard_of(toe, dead);
-	uint32_t where = h->where;
 
-	if (q == NULL)
-		return; /* the next round */
-	if (where == NO_INDEX) {
-		/* An active open that was not begun. */
-		if (atomic_compare_exchange_strong(&h->word, &word,
-		                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
-		                                    HANDLE_OWN, to)))
-			wake(toe, q, h - toe->handle);
+	/* Better one whose port is down than nobody. */
+	if (shard_alive(toe, to) == NULL && alive != 0)
+		to = __builtin_ctz(alive);
+	if (shard_alive(toe, to) == NULL)
 		return;
-	}
-	if (WHERE_SHARD(where) == dead && context_of(s, h - toe->handle) == NULL)
-		return; /* torn in its beginning: nothing knows of it */
-	if (atomic_compare_exchange_strong(&h->word, &word,
-	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
-	                                    to)))
-		inbox_push(toe, q, where);
+	if (where == NO_INDEX)
+		assign_open(toe, index, word, to);
+	else if (WHERE_SHARD(where) == dead && context_of(shard_of(toe, dead), index) == NULL)
+		end(toe, index, word);
+	else if (atomic_compare_exchange_strong(&h->word, &word,
+	                         word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
+	                                         to)))
+		inbox_push(toe, shard_of(toe, to), where);
 }
 
 static void
@@ -199,40 +249,46 @@ harvest_one(struct tp_toe *toe, uint32_t index)
 	struct manager *m = toe->manager;
 	uint64_t word = atomic_load(&h->word);
 	uint8_t member = WORD_MEMBER(word);
+	bool its = member < TP_MAX_MEMBERS && (m->harvesting & RTE_BIT32(member));
 
-	if (member >= TP_MAX_MEMBERS)
-		return;
 	switch (WORD_STATE(word)) {
 	case HANDLE_PARK:
-		/* A record needs no home, and neither does what lies in a living member's slot. */
+		/* A record needs no home. */
 		if (WHERE_SHARD(h->where) < TP_MAX_MEMBERS)
 			assign(toe, h, word, WHERE_SHARD(h->where));
 		break;
 	case HANDLE_OWN:
 	case HANDLE_XFER:
-		if (m->harvesting & RTE_BIT32(member))
+		if (its)
 			assign(toe, h, word, member);
 		break;
 	case HANDLE_DEAD:
 		/* It froze between the end and its list of ended ones. */
-		if (m->harvesting & RTE_BIT32(member))
+		if (its)
 			retire(toe, index, member);
 		break;
 	case HANDLE_FREE:
 		break;
 	}
+	/* The bell for them may be what it had in its hands. */
+	if (atomic_load(&h->posts) != NULL)
+		posts_wake(toe, index);
 }
 
 unsigned int
 harvest_step(struct tp_toe *toe)
 {
 	struct manager *m = toe->manager;
-	uint32_t n = RTE_MIN(m->harvest_left, (uint32_t)HARVEST_SLICE);
+	uint32_t n;
 
 	limbo_reclaim(toe, &m->limbo);
-	/* Whoever saw that member alive, and released something to it, has seen that it is not. */
-	if (n == 0 || rte_rcu_qsbr_check(toe->qsbr, m->harvest_token, false) != 1)
+	if (likely(m->fencing == 0 && m->harvest_left == 0))
 		return 0;
+	if (rte_rcu_qsbr_check(toe->qsbr, m->harvest_token, false) != 1)
+		return 0;
+	for (; m->fencing != 0; m->fencing &= m->fencing - 1)
+		take_apart(toe, __builtin_ctz(m->fencing));
+	n = RTE_MIN(m->harvest_left, (uint32_t)HARVEST_SLICE);
 	for (uint32_t i = 0; i < n; i++) {
 		harvest_one(toe, m->harvest_at++);
 		if (m->harvest_at == toe->nb_handles)
@@ -257,11 +313,10 @@ needs(const struct handle *h, uint8_t member)
 bool
 tp_toe_left(struct tp_toe *toe, uint8_t member)
 {
-	uint32_t others = atomic_load(&toe->usable) & ~RTE_BIT32(member);
-
-	if (others == 0)
+	if ((atomic_load(&toe->alive) & ~RTE_BIT32(member)) == 0)
 		return true;
-	if (atomic_load(&shard_of(toe, member)->nb_listed) != 0)
+	if ((atomic_load(&toe->dead) & RTE_BIT32(member)) == 0 ||
+	                atomic_load(&shard_of(toe, member)->nb_listed) != 0)
 		return false;
 	for (uint32_t i = 0; i < toe->nb_handles; i++) {
 		if (needs(&toe->handle[i], member))

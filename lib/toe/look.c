@@ -210,7 +210,7 @@ tp_toe_nb_conns(const struct tp_toe *toe, uint8_t member)
 {
 	const struct tp_toe_shard *s = member < TP_MAX_MEMBERS ? toe->shard[member] : NULL;
 
-	return s != NULL ? s->nb_conns : 0;
+	return s != NULL ? atomic_load_explicit(&s->nb_conns, memory_order_relaxed) : 0;
 }
 
 static const struct tp_name counters[] = { TP_TOE_COUNTERS(TP_NAME_ROW) };

@@ -26,8 +26,8 @@ mail_free(struct tp_toe *toe, struct mail *mail)
 	rte_mempool_put(toe->mails, mail);
 }
 
-/* release: the reader sees what is in it. Sequentially consistent with `fenced`: whoever puts
- * something for a member that is fenced by then finds that out (move.c). */
+/* release: the reader sees what is in it. Sequentially consistent with `alive`: whoever puts
+ * something for a member that is not by then finds that out (move.c). */
 void
 mail_put(struct mailbox *box, struct mail *mail)
 {

@@ -58,8 +58,16 @@ void
 manager_forget(struct tp_toe *toe, uint8_t member)
 {
 	toe->manager->place[member] = TP_TOE_ACTIVE;
+	toe->manager->fencing &= ~RTE_BIT32(member);
 	toe->manager->harvesting &= ~RTE_BIT32(member);
 	atomic_fetch_and(&toe->dead, ~RTE_BIT32(member));
+}
+
+void
+manager_absent(struct tp_toe *toe, uint8_t member, bool absent)
+{
+	toe->manager->absent &= ~RTE_BIT32(member);
+	toe->manager->absent |= absent ? RTE_BIT32(member) : 0;
 }
 
 /* ---- mail ---------------------------------------------------------------------- */
@@ -253,10 +261,18 @@ drain_again(struct tp_toe *toe, uint64_t now)
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
 		struct tp_toe_shard *s = shard_alive(toe, i);
 
-		if (s != NULL && m->place[i] != TP_TOE_ACTIVE && s->nb_conns > 0)
+		if (s != NULL && m->place[i] != TP_TOE_ACTIVE && tp_toe_nb_conns(toe, i) > 0)
 			order(s, m->place[i] == TP_TOE_DOWN ? TP_TOE_WHY_LINK : TP_TOE_WHY_DRAIN,
 			                SWEEP_REHOME);
 	}
+}
+
+/* Whoever rang saw that member there, maybe long ago. */
+static void
+absent_bells(struct tp_toe *toe)
+{
+	for (uint32_t left = toe->manager->absent; left != 0; left &= left - 1)
+		bells_pass_on(toe, __builtin_ctz(left));
 }
 
 unsigned int
@@ -267,6 +283,7 @@ tp_toe_manage(struct tp_toe *toe, uint64_t now)
 	toe->manager->now = now;
 	n += wake_due(toe, now);
 	n += harvest_step(toe);
+	absent_bells(toe);
 	drain_again(toe, now);
 	return n;
 }

@@ -18,7 +18,10 @@ struct manager {
 	uint32_t nb;
 	void (*on_end)(void *arg, const struct tp_toe_end *end);
 	void *on_end_arg;
-	/* Harvest: dead members, the next handle to look at, those left to look at in this round. */
+	uint32_t absent; /* members fenced or gone: bells may still be rung for them */
+	/* Harvest: members to be taken apart, dead ones, the next handle to look at, those left to look at
+	 * in this round. */
+	uint32_t fencing;
 	uint32_t harvesting;
 	uint32_t harvest_at, harvest_left;
 	uint64_t harvest_token; /* of qsbr: it begins when all living ones know */

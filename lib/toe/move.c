@@ -51,9 +51,9 @@ tp_toe_step_value(unsigned int step)
 struct tp_toe_shard *
 shard_alive(const struct tp_toe *toe, uint8_t member)
 {
-	struct tp_toe_shard *s = shard_of(toe, member);
-
-	return s != NULL && !atomic_load(&s->fenced) ? s : NULL;
+	if (member >= TP_MAX_MEMBERS || (atomic_load(&toe->alive) & RTE_BIT32(member)) == 0)
+		return NULL;
+	return shard_of(toe, member);
 }
 
 bool
@@ -202,7 +202,7 @@ detach(struct tp_toe_shard *s, const struct handle *h, uint32_t slot)
 	if (h->listener != NO_LISTENER)
 		s->pending[h->listener]--;
 	tp_wheel_cancel(s->wheel, slot);
-	s->nb_conns--;
+	conns_count(s, -1);
 }
 
 static void
@@ -210,7 +210,7 @@ attach(struct tp_toe_shard *s, const struct handle *h)
 {
 	if (h->listener != NO_LISTENER)
 		s->pending[h->listener]++;
-	s->nb_conns++;
+	conns_count(s, 1);
 }
 
 bool
@@ -251,7 +251,7 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 		return false;
 	}
 	inbox_push(toe, q, where);
-	if (unlikely(atomic_load(&q->fenced)))
+	if (unlikely(shard_alive(toe, to) == NULL))
 		inbox_disown(toe, q);
 	count_release(s, why);
 	toe_trace_release(index, s->member, to, why);

@@ -165,7 +165,7 @@ park_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 		continue;
 	tp_tcp_fini(&s->env, c);
 	slot_free(s, slot);
-	s->nb_conns--;
+	conns_count(s, -1);
 	s->ctr[TP_TOE_C_PARKED]++;
 	toe_trace_park(index, s->member);
 	/* For a function that was posted before that, if nobody has taken it back meanwhile. One that

@@ -24,18 +24,19 @@ post_release(struct tp_toe *toe, struct post *p)
  * first takes it down, then looks at the handle, where the post is by now.
  */
 static void
-ring_bell(struct tp_toe_shard *s, struct post *p)
+ring_bell(struct tp_toe *toe, uint8_t member, struct post *p)
 {
+	_Atomic(struct post *) *bells = &toe->bells[member].head;
 	struct post *old;
 
 	if (atomic_exchange(&p->rung, true))
 		return;
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
-	old = atomic_load_explicit(&s->bells, memory_order_relaxed);
+	old = atomic_load_explicit(bells, memory_order_relaxed);
 	do {
 		p->next_bell = old;
 	} while (!atomic_compare_exchange_weak_explicit(
-	                &s->bells, &old, p, memory_order_release, memory_order_relaxed));
+	                bells, &old, p, memory_order_release, memory_order_relaxed));
 }
 
 /* Oldest first. */
@@ -72,30 +73,30 @@ names(uint64_t word, tp_toe_id id)
 	       WORD_GENERATION(word) + 1 == (uint32_t)(id >> 32);
 }
 
-/* Who is there for a handle: its owner, or the one that waits for it; a parked one, anybody. */
-static struct tp_toe_shard *
+uint8_t
 answerer(const struct tp_toe *toe, uint64_t word)
 {
-	struct tp_toe_shard *s = shard_alive(toe, WORD_MEMBER(word));
-	uint32_t usable = atomic_load_explicit(&toe->usable, memory_order_relaxed);
+	uint32_t alive = atomic_load(&toe->alive);
+	uint8_t member = WORD_MEMBER(word);
 
-	if (s == NULL && WORD_STATE(word) == HANDLE_PARK && usable != 0)
-		s = shard_alive(toe, __builtin_ctz(usable));
-	return s;
+	if (member < TP_MAX_MEMBERS && (alive & RTE_BIT32(member)))
+		return member;
+	return WORD_STATE(word) == HANDLE_PARK && alive != 0 ? __builtin_ctz(alive)
+	                                                     : TP_MEMBER_NONE;
 }
 
 /* Put one back that is for another lcore now. */
 static void
 post_again(struct tp_toe *toe, struct handle *h, struct post *p)
 {
-	struct tp_toe_shard *s;
+	uint8_t member;
 	bool was_empty;
 
 	atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
 	push_post(h, p, &was_empty);
-	s = answerer(toe, atomic_load(&h->word));
-	if (s != NULL)
-		ring_bell(s, p);
+	member = answerer(toe, atomic_load(&h->word));
+	if (member != TP_MEMBER_NONE)
+		ring_bell(toe, member, p);
 	post_release(toe, p);
 }
 
@@ -130,11 +131,11 @@ int
 tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *call, void *fn_arg),
                 void *fn_arg)
 {
-	struct tp_toe_shard *s = NULL;
 	struct handle *h;
 	struct post *p;
 	bool was_empty;
 	uint64_t word;
+	uint8_t member;
 
 	if ((uint32_t)id >= toe->nb_handles || rte_mempool_get(toe->posts, (void **)&p) != 0)
 		return -ENOBUFS;
@@ -150,9 +151,9 @@ tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *cal
 	if (!names(word, id)) {
 		posts_void(toe, h);
 	} else if (was_empty) {
-		s = answerer(toe, word);
-		if (s != NULL)
-			ring_bell(s, p);
+		member = answerer(toe, word);
+		if (member != TP_MEMBER_NONE)
+			ring_bell(toe, member, p);
 	}
 	post_release(toe, p);
 	return 0;
@@ -192,6 +193,9 @@ run_one(struct tp_toe_shard *s, uint32_t index, struct post *p)
 		open_active(s, index, p->arg);
 	} else if (p->fn == move) {
 		conn_release(s, index, 0, (uint8_t)(uintptr_t)p->arg, TP_TOE_WHY_COMMAND);
+	} else if (h->where == NO_INDEX) {
+		run_gone(toe, p); /* an active open that is not there yet: posted before it could know */
+		return;
 	} else {
 		working_on(s, index);
 		call.conn = &s->conn[WHERE_SLOT(h->where)];
@@ -230,15 +234,37 @@ posts_of(struct tp_toe_shard *s, uint32_t index)
 }
 
 void
-bells_silence(struct tp_toe_shard *s)
+bells_pass_on(struct tp_toe *toe, uint8_t member)
 {
-	struct post *bell = atomic_exchange(&s->bells, NULL), *next;
+	struct post *bell, *next;
 
+	if (likely(atomic_load_explicit(&toe->bells[member].head, memory_order_relaxed) == NULL))
+		return;
+	bell = atomic_exchange(&toe->bells[member].head, NULL);
 	for (; bell != NULL; bell = next) {
 		next = bell->next_bell;
 		atomic_store(&bell->rung, false);
-		post_release(s->toe, bell);
+		posts_wake(toe, (uint32_t)bell->id);
+		post_release(toe, bell);
 	}
+}
+
+void
+posts_wake(struct tp_toe *toe, uint32_t index)
+{
+	struct handle *h = &toe->handle[index];
+	uint64_t word = atomic_load(&h->word);
+	uint8_t member = answerer(toe, word);
+	struct mail *mail;
+
+	if (WORD_STATE(word) == HANDLE_FREE || WORD_STATE(word) == HANDLE_DEAD) {
+		posts_void(toe, h);
+		return;
+	}
+	/* Else it is on its way to somebody, who will look. */
+	mail = member != TP_MEMBER_NONE ? mail_new(toe, MAIL_WAKE, index) : NULL;
+	if (mail != NULL)
+		mail_put(&shard_of(toe, member)->mail, mail);
 }
 
 /* A bell: the handle is ours, waits for us, has gone elsewhere, or is gone. */
@@ -258,10 +284,10 @@ answer(struct tp_toe_shard *s, struct post *bell)
 	} else if (may_take(s, word)) {
 		conn_take(s, index, word); /* what waits is carried out as it settles */
 	} else if (WORD_STATE(word) == HANDLE_OWN || WORD_STATE(word) == HANDLE_XFER) {
-		struct tp_toe_shard *owner = shard_alive(toe, WORD_MEMBER(word));
+		uint8_t owner = answerer(toe, word);
 
-		if (owner != NULL)
-			ring_bell(owner, bell);
+		if (owner != TP_MEMBER_NONE)
+			ring_bell(toe, owner, bell);
 	} else {
 		posts_void(toe, h);
 	}
@@ -272,12 +298,13 @@ answer(struct tp_toe_shard *s, struct post *bell)
 unsigned int
 posts_run(struct tp_toe_shard *s)
 {
+	_Atomic(struct post *) *bells = &s->toe->bells[s->member].head;
 	struct post *bell, *next, *list = NULL;
 	unsigned int n = 0;
 
-	if (likely(atomic_load_explicit(&s->bells, memory_order_relaxed) == NULL))
+	if (likely(atomic_load_explicit(bells, memory_order_relaxed) == NULL))
 		return 0;
-	bell = atomic_exchange_explicit(&s->bells, NULL, memory_order_acquire);
+	bell = atomic_exchange_explicit(bells, NULL, memory_order_acquire);
 	for (; bell != NULL; bell = next) {
 		next = bell->next_bell;
 		bell->next_bell = list;

@@ -77,7 +77,7 @@ conn_place(struct tp_toe_shard *s, uint32_t index, const struct tp_tcp_key *key,
 	c->owner_data[1] = 0;
 	*other = table_insert(&toe->table, toe->handle, table_hash(&toe->table, key), index);
 	if (*other == index) {
-		s->nb_conns++;
+		conns_count(s, 1);
 		s->ctr[TP_TOE_C_CONNS_OPENED]++;
 		return c;
 	}
@@ -141,10 +141,6 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 
 	if (h->listener != NO_LISTENER)
 		s->pending[h->listener]--;
-	tp_wheel_cancel(s->wheel, slot);
-	tp_tcp_fini(&s->env, c);
-	slot_free(s, slot);
-	s->nb_conns--;
 	s->ctr[TP_TOE_C_CONNS_CLOSED]++;
 	if (reason == TP_TCP_R_DONE) {
 		handle_quarantine(s, index);
@@ -153,6 +149,11 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 		table_remove(&toe->table, table_hash(&toe->table, &h->key), index);
 		handle_retire(s, index);
 	}
+	/* Not before the word: should the lcore freeze, others look into the slot. */
+	tp_wheel_cancel(s->wheel, slot);
+	tp_tcp_fini(&s->env, c);
+	slot_free(s, slot);
+	conns_count(s, -1);
 	posts_void(toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, reason);
@@ -257,7 +258,9 @@ tp_toe_shard_create(struct tp_toe *toe, uint8_t member, int socket_id, struct rt
 		return NULL;
 	}
 	manager_forget(toe, member);
+	manager_absent(toe, member, false);
 	atomic_store(&toe->shard[member], s);
+	atomic_fetch_or(&toe->alive, RTE_BIT32(member));
 	atomic_fetch_or(&toe->usable, RTE_BIT32(member));
 	return s;
 }
@@ -289,8 +292,8 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	struct tp_toe *toe = s->toe;
 	uint32_t ended = 0;
 
-	atomic_store(&s->fenced, true);
 	atomic_fetch_and(&toe->usable, ~RTE_BIT32(s->member));
+	atomic_fetch_and(&toe->alive, ~RTE_BIT32(s->member));
 	/* Whoever takes something out of it, or reaches it by a word, is done. */
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
 	s->reader = RTE_QSBR_THRID_INVALID;
@@ -305,6 +308,7 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 		ended++;
 	}
 	manager_forget(toe, s->member);
+	manager_absent(toe, s->member, true);
 	atomic_store(&toe->shard[s->member], NULL);
 	s->now = TP_NEVER;
 	quarantine_step(s);

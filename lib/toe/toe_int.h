@@ -196,15 +196,20 @@ struct tp_toe {
 	_Atomic uint32_t port_tries;
 	_Atomic(struct tp_toe_shard *) shard[TP_MAX_MEMBERS];
 	/* Migration: what control says, read by all. */
-	_Atomic uint32_t usable;     /* members that may take connections */
-	_Atomic uint32_t dead;       /* members whose contexts anybody may take */
-	_Atomic uint8_t after;       /* foreign segments in a row before it moves; 0: never */
+	_Atomic uint32_t alive;  /* members whose lcores run: all others are fenced, or not there */
+	_Atomic uint32_t usable; /* members that may take connections */
+	_Atomic uint32_t dead;   /* members whose contexts anybody may take */
+	_Atomic uint8_t after;   /* foreign segments in a row before it moves; 0: never */
 	_Atomic uint32_t hysteresis; /* ms */
 	_Atomic uint64_t idle_ns;    /* of no segment before it is parked; TP_NEVER: never */
 	struct manager *manager;     /* control */
 	struct rte_mempool *mails;
 	struct mailbox to_control;
 	struct park *park;
+	/* Not in the shards, which may go while any thread posts. */
+	struct {
+		alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct post *) head; /* newest first */
+	} bells[TP_MAX_MEMBERS];
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t free_handles; /* list head */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t cookie_until; /* ns: ACKs may bring cookies */
 };
@@ -242,7 +247,7 @@ struct tp_toe_shard {
 	struct tp_inet_worker *inet;
 	struct tp_tcp_conn *conn; /* [max] */
 	uint32_t max;
-	uint32_t nb_conns; /* any r */
+	_Atomic uint32_t nb_conns; /* owner w, any r */
 	uint32_t free_slot;
 	uint32_t nb_fresh;      /* slots never used begin here */
 	uint32_t evict_at;      /* where the search for a TIME_WAIT goes on */
@@ -284,9 +289,7 @@ struct tp_toe_shard {
 	uint32_t shed_left;
 	struct tp_toe_pauses pauses; /* any r */
 	/* any thread */
-	alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct post *) bells; /* newest first */
-	_Atomic(struct snapshot *) snapshot;
-	_Atomic bool fenced;     /* ctl w: its lcore runs no more */
+	alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct snapshot *) snapshot;
 	_Atomic uint32_t orders; /* enum sweep, by bits; ctl w, like what they are about: */
 	_Atomic uint8_t order_why, order_shed_to;
 	_Atomic uint32_t order_shed;
@@ -403,6 +406,13 @@ static inline bool
 slot_away(const struct tp_toe_shard *s, uint32_t slot)
 {
 	return atomic_load_explicit(&s->link[slot], memory_order_relaxed) != LINK_NONE;
+}
+static inline void
+conns_count(struct tp_toe_shard *s, int more)
+{
+	atomic_store_explicit(&s->nb_conns,
+	                atomic_load_explicit(&s->nb_conns, memory_order_relaxed) + more,
+	                memory_order_relaxed);
 }
 static inline uint32_t
 conn_slot(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
@@ -531,6 +541,7 @@ void park_drop(struct tp_toe *toe, uint32_t record);
 struct manager *manager_create(struct tp_toe *toe);
 /* That member's shard is no more, or a new one. */
 void manager_forget(struct tp_toe *toe, uint8_t member);
+void manager_absent(struct tp_toe *toe, uint8_t member, bool absent);
 void manager_free(struct manager *m);
 /* One slice of what dead members left. */
 unsigned int harvest_step(struct tp_toe *toe);
@@ -604,8 +615,11 @@ struct post {
 unsigned int posts_run(struct tp_toe_shard *s);
 /* Those of a connection that has just come. */
 unsigned int posts_of(struct tp_toe_shard *s, uint32_t index);
-/* The bells of a dead member ring no more. */
-void bells_silence(struct tp_toe_shard *s);
+/* Who is there for a handle: its owner, or the one that waits for it; a parked one, anybody; or NONE. */
+uint8_t answerer(const struct tp_toe *toe, uint64_t word);
+/* Control. The bells of a member that does not answer; something waits at a handle whose bell is lost. */
+void bells_pass_on(struct tp_toe *toe, uint8_t member);
+void posts_wake(struct tp_toe *toe, uint32_t index);
 /* The handle is FREE by now: tell those that wait for it. */
 void posts_void(struct tp_toe *toe, struct handle *h);
 
