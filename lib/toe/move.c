@@ -356,9 +356,11 @@ conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word)
 	h->where = WHERE(s->member, slot);
 	if (WHERE_SHARD(where) == WHERE_PARKED) {
 		park_drop(toe, WHERE_SLOT(where));
-	} else if (WORD_STATE(word) != HANDLE_XFER) {
-		give_back(toe, where);
-		s->ctr[TP_TOE_C_MOVE_HARVEST]++;
+	} else {
+		if (WORD_STATE(word) != HANDLE_XFER)
+			give_back(toe, where);
+		if (atomic_load(&toe->dead) & RTE_BIT32(WHERE_SHARD(where)))
+			s->ctr[TP_TOE_C_MOVE_HARVEST]++;
 	}
 	h->run = 0;
 	atomic_store_explicit(&h->next, now_ms(s), memory_order_relaxed);
@@ -416,7 +418,9 @@ conn_consider(struct tp_toe_shard *s, uint32_t index)
 	};
 	struct mail *ask;
 
-	if (!decide_move(&view))
+	/* What cannot be had is not asked for: that would make it wait for longer and longer. */
+	if (!decide_move(&view) || !(atomic_load_explicit(&toe->usable, memory_order_relaxed) &
+	                                           RTE_BIT32(h->arrival)))
 		return;
 	ask = mail_new(toe, MAIL_ASK, index);
 	if (ask == NULL)
