@@ -19,11 +19,17 @@ synflood_in NETNS IFACE MAC ADDRESS PORT COUNT
                                SYNs from random sources, each with a right checksum, as JSON
 unicast_in NETNS IFACE ADDRESS COUNT
                                SYNs for that address in frames for random others
+dialog ADDRESS http|echo FIFO  one connection; each line of the FIFO is something to ask on it, and
+                               each answer a line of output, until one is empty (--keepalive=SECONDS: between
+                               probes)
+spray TUN ADDRESS MAC IFACE... what is routed to that device goes to MAC by each interface in turn,
+                               --run=N packets each (0: all by the first)
 vlanecho IFACE                 send tagged test frames back as they came
 vlanping IFACE MAC TAGS COUNT  send tagged frames (TAGS like 100 or 100,200); how many came back
 """
 
 import ctypes
+import fcntl
 import http.server
 import json
 import multiprocessing
@@ -537,6 +543,56 @@ def unicast_in(netns, iface, address, count):
     Cannon(netns, iface, size).fire(int(count), fill)
 
 
+# ---- connections
+
+
+def dialog(address, service, fifo, keepalive=0):
+    s = socket.create_connection((address, {"http": 80, "echo": 7}[service]), 5)
+    if keepalive:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, int(keepalive))
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, int(keepalive))
+    s.settimeout(20)
+    print(s.getsockname()[1], flush=True)
+    stream = s.makefile("rb")
+    with open(fifo, encoding="ascii") as asked:
+        for line in asked:
+            if not line.strip():
+                break
+            if service == "echo":
+                s.sendall(line.encode())
+                print(stream.readline().decode().strip(), flush=True)
+                continue
+            s.sendall(f"GET /{line.strip()} HTTP/1.1\r\nHost: team\r\n\r\n".encode())
+            print(stream.readline().decode().strip(), flush=True)
+            length = 0
+            while (header := stream.readline().strip().lower()) != b"":
+                if header.startswith(b"content-length:"):
+                    length = int(header.split(b":")[1])
+            stream.read(length)
+
+
+def spray(name, address, mac, *ifaces, run=1):
+    tun = os.open("/dev/net/tun", os.O_RDWR)
+    fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH", name.encode(), 0x1001))  # TUNSETIFF, IFF_TUN | IFF_NO_PI
+    out = []
+    for iface in ifaces:
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        s.bind((iface, 0))
+        with open(f"/sys/class/net/{iface}/address", encoding="ascii") as f:
+            own = f.read().strip()
+        out.append((s, bytes.fromhex((mac + own).replace(":", "")) + b"\x08\0"))
+    subprocess.run(["ip", "link", "set", name, "txqueuelen", "5000", "mtu", "1500", "up"], check=True)
+    subprocess.run(["ip", "route", "replace", f"{address}/32", "dev", name, "src", "10.77.0.2"], check=True)
+    print("sprays", flush=True)
+    run, n = int(run), 0
+    while True:
+        packet = os.read(tun, 65536)
+        s, header = out[n // run % len(out) if run else 0]
+        n += 1
+        s.send(header + packet)
+
+
 # ---- tagged frames, where the kernel has no VLAN devices
 
 
@@ -630,8 +686,8 @@ def vlanping(iface, mac, tags, count):
 
 def main():
     command = {f.__name__: f for f in (httpd, send, recv, stop, spin, hog,
-                                        notifyd, waits, fetch, synflood_in, unicast_in, vlanecho,
-                                        vlanping)}.get(sys.argv[1])
+                                        notifyd, waits, fetch, synflood_in, unicast_in, dialog,
+                                        spray, vlanecho, vlanping)}.get(sys.argv[1])
     if command is None:
         sys.exit(__doc__)
     words = [a for a in sys.argv[2:] if not a.startswith("--")]
