@@ -28,7 +28,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 JOBS = len(os.sched_getaffinity(0))
-SUITES = ["format", "build", "house", "unit", "sim", "vdev", "model", "system", "fuzz", "perf"]
+SUITES = ["format", "build", "house", "unit", "sim", "vdev", "model", "system", "tsan", "fuzz", "perf"]
 QUICK = ["format", "build", "house", "unit", "sim", "vdev"]  # what --quick runs unless asked
 SKIP_EXIT = 77
 
@@ -52,6 +52,7 @@ SUITE_BUILDS = {
     "vdev": ["debug"],
     "model": [],
     "system": ["release"],
+    "tsan": [],
     "fuzz": ["fuzz"],
     "perf": ["release"],
 }

@@ -6,7 +6,7 @@
  * each other, one is control, one the application. Packets arrive anywhere, connections are moved, shed,
  * drained, parked, aborted and posted to, members stop and are replaced. Never are two threads in the
  * same connection's user, each stream comes back as it was sent, each end is told once, each posted
- * function runs once, and nothing is left in the end. Under the thread sanitizer (scripts/tsan.sh) what a
+ * function runs once, and nothing is left in the end. Under the thread sanitizer (tests/tsan/run.sh) what a
  * user keeps without atomics shows that each move hands over all that was written before.
  */
 
