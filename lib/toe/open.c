@@ -245,6 +245,10 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 	if (member == TP_MEMBER_NONE)
 		member = toe->member_of(toe->member_of_arg,
 		                atomic_fetch_add(&toe->port_tries, 1) * UINT32_C(0x9e3779b1));
+	/* Of those that may be had any will do: it follows its packets. */
+	if (how->member == TP_MEMBER_NONE && shard_alive(toe, member) == NULL &&
+	                atomic_load(&toe->usable) != 0)
+		member = __builtin_ctz(atomic_load(&toe->usable));
 	if (shard_alive(toe, member) == NULL) {
 		rte_errno = ENETDOWN;
 		return TP_TOE_ID_NONE;

@@ -252,7 +252,8 @@ timers_run(struct tp_toe_shard *s)
 		struct tp_tcp_conn *c = &s->conn[slots[i]];
 
 		working_on(s, c->owner_word);
-		if (park_due(s, c) <= s->now && park_conn(s, c))
+		/* Keepalive comes first: it may have been woken for that. */
+		if (tp_tcp_next(c) > s->now && park_due(s, c) <= s->now && park_conn(s, c))
 			continue;
 		tp_tcp_timer(&s->env, c, s->now);
 		conn_dirty(s, c);

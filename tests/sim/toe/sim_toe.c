@@ -862,7 +862,7 @@ one_seed(uint64_t seed)
 	now_ns = TP_NS_PER_S + rng_below(TP_NS_PER_S);
 	tp_clock_set_virtual(now_ns);
 	failed = NULL;
-	nb_done = nb_served = nb_served_done = nb_lost = posted = 0;
+	nb_flows = nb_done = nb_served = nb_served_done = nb_lost = posted = 0;
 	memset(&chaos, 0, sizeof(chaos));
 	chaos.on = seed % 4 != 0;
 	if (chaos.on) {
@@ -965,6 +965,9 @@ main(int argc, char **argv)
 		if (failed == NULL)
 			continue;
 		nb_failed++;
+		printf("in use %u %u %u\n", rte_mempool_in_use_count(pool),
+		                rte_mempool_in_use_count(pool_indirect),
+		                rte_mempool_in_use_count(pool_wire));
 		printf("seed %" PRIu64 " failed at %" PRIu64
 		       " ns: %s\n  replay: sim_toe --seed %" PRIu64 " --trace\n",
 		                i, now_ns, failed, i);
