@@ -127,7 +127,6 @@ def host_that_takes_nothing(tmp):
     files, other = Pcap(tmp, up), Pcap(tmp, [])
     daemon, _ = stuck_memif(tmp, [files, other], host="0", options=["--portlist", "1"])
     wait_for("all is received", lambda: daemon.total("rx_good_packets") == len(up))
-    daemon.do("set host none")
     equal("the old host port took", daemon.total("host_tx_packets"), 0)
     daemon.do(f"set host {other.vdev.split(',')[0]}")
     equal("drops", daemon.drops(), {(2, "rx_host_tx_full"): HOLD})
