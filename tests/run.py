@@ -66,7 +66,8 @@ FAILED_CASE = re.compile(r"^(?:not ok\b(?: \d+(?= -))?[ -]*(?P<tap>.+)"
                          r"|\[  FAILED  \] (?P<cmocka>(?!.*test\(s\)).+)"
                          r"|FAILED: (?P<plain>.+))$")
 CMOCKA_RUN = re.compile(r"^\[ RUN      \] ")
-CASE_ROWS, CASES_TOLD, ROW_CHARS = 5, 12, 160  # how much of the failures the end repeats
+# How much of the failures the end repeats: rows of a case where they are few, and of one of many.
+CASE_ROWS, MANY_CASE_ROWS, FEW_CASES, CASES_TOLD, ROW_CHARS = 16, 5, 4, 12, 300
 AGAIN = re.compile(r"^ok\b.*# passed at the second run[^\n]*", re.M)
 BENCH_FIELDS = {"bench", "case", "value", "unit", "peer", "peer_value", "ratio", "runs"}
 
@@ -183,9 +184,10 @@ class Runner:
 
     def end(self, seconds):
         """What failed once more, at the very end: of a long output often only that is kept."""
+        nb_rows = CASE_ROWS if len(self.failures) <= FEW_CASES else MANY_CASE_ROWS
         for where, case, rows in self.failures[:CASES_TOLD]:
             print(f"FAILED: {where}{': ' if case else ''}{case}"[:ROW_CHARS])
-            for row in rows:
+            for row in rows[:nb_rows]:
                 print(f"    | {row[:ROW_CHARS]}")
         if len(self.failures) > CASES_TOLD:
             print(f"FAILED: {len(self.failures) - CASES_TOLD} more")

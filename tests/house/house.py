@@ -94,11 +94,18 @@ class Failures(unittest.TestCase):
 
     def test_the_end_repeats_them(self):
         noise = "".join(f"ok - {i}\n" for i in range(100))
-        text = "not ok - first\n    # " + "x" * 500 + "\n" + noise
+        text = "not ok - first\n    # " + "x" * 5000 + "\n" + noise
         rows = self.report(("system", "run.sh", 1, (100, 1, 0), text))
         self.assertEqual(rows[-4], "FAILED: system run.sh: first")
-        self.assertLess(max(len(row) for row in rows[-4:]), 200)
+        self.assertLess(max(len(row) for row in rows[-4:]), 2 * run.ROW_CHARS)
         self.assertEqual(rows[-1], "100 passed, 1 failed, 0 skipped")
+
+    def test_few_failures_tell_more_rows(self):
+        text = "not ok - one\n" + "    # why\n" * 50
+        for names, told in (["a"], run.CASE_ROWS), ("abcdef", run.MANY_CASE_ROWS):
+            rows = self.report(*((("system", name, 1, (0, 1, 0), text)) for name in names))
+            end = next(i for i, row in enumerate(rows) if row.startswith("FAILED: "))
+            self.assertEqual(sum(row == "    | why" for row in rows[end:]), told * len(names))
 
     def test_the_end_is_bounded(self):
         text = "".join(f"not ok - case {i}\n" + "    # why\n" * 50 for i in range(200))

@@ -72,14 +72,33 @@ run_case() { # LOG FUNCTION [ARGUMENT...]: result in $case_status
     set +e
     (
         set -eE
+        shopt -s extdebug # for the arguments of what was called
         case_start
-        trap 'echo "# ${BASH_SOURCE[0]##*/}:$LINENO: failed: $BASH_COMMAND" >&2' ERR
+        trap 'tell_failure $? "$BASH_COMMAND" >&2' ERR
         trap 'case_end $?' EXIT
         trap 'exit 143' TERM INT HUP
         "$@"
     ) >"$log" 2>&1
     case_status=$?
     set -e
+}
+
+# tell_failure STATUS COMMAND: which command, in which function with which arguments, called from
+# where, up to the line of the case
+tell_failure() {
+    local status=$1 command=$2 i j at=${BASH_ARGC[0]} words how=
+    case $status:$command in
+    124:timeout* | 137:timeout*) how=", stopped by timeout" ;;
+    12[89]:* | 1[3-9]?:*) how=", signal $((status - 128))" ;;
+    esac
+    echo "# ${BASH_SOURCE[1]##*/}:${BASH_LINENO[0]}: after $((SECONDS - case_begun)) s: exit code $status$how: $command"
+    for ((i = 1; i < ${#FUNCNAME[@]}; i++)); do
+        [ "${FUNCNAME[i]}" != run_case ] || return 0
+        words=
+        for ((j = BASH_ARGC[i] - 1; j >= 0; j--)); do words+=" ${BASH_ARGV[at + j]}"; done
+        at=$((at + BASH_ARGC[i]))
+        echo "#   in ${FUNCNAME[i]}${words:0:300}, from ${BASH_SOURCE[i + 1]##*/}:${BASH_LINENO[i]}"
+    done
 }
 
 report_case() { # LOG NAME [REMARK]
@@ -95,11 +114,18 @@ report_case() { # LOG NAME [REMARK]
     [ -z "${TP_VERBOSE:-}" ] || sed 's/^/    # /' "$1"
 }
 
-# What failed, what was said before it, and the state that case_end tells.
+# What failed, what was said before it, and the state that case_end tells. The end of a run repeats
+# the first rows only.
 diagnostics() { # LOG
+    local before
+    before=$(sed "/^$ended\$/,\$d" "$1")
     {
-        grep '^# ' "$1" | head -5
-        sed "/^$ended\$/q" "$1" | tail -n 25
+        if [ "$(wc -l <<<"$before")" -gt 15 ]; then
+            grep '^# ' <<<"$before" | tail -n 10 || true
+            grep -v '^# ' <<<"$before" | tail -n 5 | cut -c1-300 || true
+            echo ----
+        fi
+        tail -n 40 <<<"$before"
         sed "1,/^$ended\$/d" "$1" | tail -n 60
     } | sed 's/^/    # /'
 }
@@ -122,6 +148,7 @@ finish() { exit $((failed_cases > 0)); }
 
 case_start() {
     id=$BASHPID
+    case_begun=$SECONDS
     H=tp-sys-$id-host P=tp-sys-$id-peer
     tmp=$(mktemp -d /tmp/tp-sys-$id.XXXXXX)
     S=$tmp/control
