@@ -208,6 +208,16 @@ bench_wants(struct bench *b, const char *case_name)
 	return true;
 }
 
+bool
+bench_wants_any(struct bench *b, const char *const *case_names, unsigned int nb)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < nb; i++)
+		any = bench_wants(b, case_names[i]) || any;
+	return any;
+}
+
 void
 bench_fail(struct bench *b, const char *case_name, const char *why)
 {
@@ -235,6 +245,19 @@ bench_fini(struct bench *b)
 		return 2;
 	}
 	return b->nb_errors > 0 ? 1 : 0;
+}
+
+uint64_t
+bench_resident(void)
+{
+	unsigned long total, rss = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%lu %lu", &total, &rss) != 2)
+		rss = 0;
+	if (f != NULL)
+		fclose(f);
+	return rss * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static json_t *
@@ -270,7 +293,7 @@ bench_report(struct bench *b, const struct bench_result *result)
 	json_object_set_new(line, "huge_pages", json_boolean(b->huge_pages));
 	if (b->quick)
 		json_object_set_new(line, "quick", json_true());
-	if (result->goal > 0)
+	if (result->goal > 0 || result->goal_zero)
 		json_object_set_new(line, "goal", number_or_null(result->goal));
 	if (result->extra != NULL) {
 		json_object_update(line, result->extra);

@@ -63,6 +63,9 @@ int bench_exit_code(int rc);
  * Ask for every case, once. */
 bool bench_wants(struct bench *b, const char *case_name);
 
+/** Is any of these cases to be run, which one scene makes together? Asks for each. */
+bool bench_wants_any(struct bench *b, const char *const *case_names, unsigned int nb);
+
 /** A case that could not be run at all: one line on stderr, and bench_fini() returns 1. */
 void bench_fail(struct bench *b, const char *case_name, const char *why);
 
@@ -131,6 +134,9 @@ struct bench_stat {
 	unsigned int nb_runs;
 };
 
+/** Bytes of this process that are in memory. 0: the system does not say. */
+uint64_t bench_resident(void);
+
 /** Reduce samples. Sorts values in place; nb >= 1. p99 is the nearest rank. */
 struct bench_stat bench_stat_of(double *values, unsigned int nb);
 
@@ -158,6 +164,7 @@ struct bench_result {
 	const char *peer;  /**< who we compare with, NULL: nobody */
 	double peer_value; /**< the peer's figure in the same run; ignored without peer */
 	double goal;       /**< printed when > 0 */
+	bool goal_zero;    /**< the goal is 0, and printed */
 	unsigned int nb_runs;
 	json_t *extra; /**< object of more fields, or NULL; the reference is taken over */
 };

@@ -31,9 +31,6 @@
 #define NB_CONNS (1 << 20) /* whole pages of records */
 #define QUICK_CONNS (1 << 16)
 #define NB_BUSY 1000 /* with data in flight */
-#define FIRST_PORT 1024
-#define FIRST_SERVICE 100
-#define BATCH 16
 #define MAX_TURNS 20000000
 #define NB_CALLS 1000
 #define NB_RELOADS 2000
@@ -58,29 +55,9 @@ established(struct tp_toe_call *call)
 }
 
 static void
-send_byte(struct tp_toe_call *call, void *arg)
-{
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
-	(void)arg;
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
-}
-
-static void
 answered(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	scene.nb_answered += data->pkt_len;
-	tp_toe_consumed(call, data->pkt_len);
-	rte_pktmbuf_free(data);
-}
-
-static void
-answer(struct tp_toe_call *call, struct rte_mbuf *data)
-{
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
+	scene.nb_answered += pair_discard(call, data);
 }
 
 static void
@@ -94,39 +71,18 @@ ended(struct tp_toe_call *call, enum tp_tcp_reason reason)
 static const struct tp_toe_user client = {
 	.name = "client", .on_accept = established, .on_data = answered, .on_close = ended
 };
-static const struct tp_toe_user server = { .name = "server", .on_data = answer, .on_close = ended };
+static const struct tp_toe_user server = {
+	.name = "server", .on_data = pair_bounce, .on_close = ended
+};
 
 static void
 ask(uint32_t i)
 {
-	if (tp_toe_post(scene.p->client.toe, scene.ids[i], send_byte, NULL) != 0)
+	if (tp_toe_post(scene.p->client.toe, scene.ids[i], pair_send_byte, NULL) != 0)
 		rte_panic("a function cannot be posted\n");
 }
 
 /* ---- connecting --------------------------------------------------------------------- */
-
-static bool
-connect_all(void)
-{
-	uint32_t ports = UINT16_MAX - FIRST_PORT + 1, i, turns;
-
-	for (i = 0; i <= scene.nb / ports; i++) {
-		if (pair_listen(scene.p, &server, FIRST_SERVICE + i) != 0)
-			return false;
-	}
-	for (i = 0; i < scene.nb; i++) {
-		if (pair_connect(scene.p, &client, NULL, FIRST_PORT + i % ports,
-		                    FIRST_SERVICE + i / ports) == TP_TOE_ID_NONE)
-			return false;
-		if (i % BATCH == 0)
-			pair_turn(scene.p);
-		for (turns = 0; i == 0 && scene.nb_established == 0 && turns < MAX_TURNS; turns++)
-			pair_turn(scene.p); /* the neighbours meet */
-	}
-	for (turns = 0; turns < MAX_TURNS && scene.nb_established < scene.nb; turns++)
-		pair_turn(scene.p);
-	return scene.nb_established == scene.nb;
-}
 
 static bool
 make_scene(uint32_t nb)
@@ -138,7 +94,8 @@ make_scene(uint32_t nb)
 	scene.p = pair_create(&conf);
 	if (scene.p == NULL || scene.ids == NULL)
 		return false;
-	return connect_all() && tp_toe_nb_conns(scene.p->server.toe, 0) == nb;
+	return pair_connect_many(scene.p, &client, &server, nb, &scene.nb_established) &&
+	       tp_toe_nb_conns(scene.p->server.toe, 0) == nb;
 }
 
 /* ---- a link goes down ------------------------------------------------------------------ */
@@ -256,19 +213,6 @@ struct parking {
 	double reload_us, reload_p99_us;
 };
 
-static uint64_t
-resident(void)
-{
-	unsigned long total, rss = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f == NULL || fscanf(f, "%lu %lu", &total, &rss) != 2)
-		rss = 0;
-	if (f != NULL)
-		fclose(f);
-	return rss * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 static void
 set_idle(uint64_t idle_ns)
 {
@@ -300,7 +244,7 @@ static bool
 park_all(struct parking *out)
 {
 	struct tp_toe *toe = scene.p->server.toe;
-	uint64_t before = resident();
+	uint64_t before = bench_resident();
 	double us[NB_RELOADS];
 	struct bench_stat stat;
 
@@ -309,7 +253,7 @@ park_all(struct parking *out)
 		pair_turn(scene.p);
 	if (tp_toe_nb_parked(toe) < scene.nb)
 		return false;
-	out->bytes = (double)(resident() - before) / scene.nb;
+	out->bytes = (double)(bench_resident() - before) / scene.nb;
 	out->tables = sizeof(struct handle) + (double)toe->table.bytes / toe->nb_handles;
 	set_idle(IDLE_NEVER);
 	/* The members obey: they look at all their slots. */
@@ -336,15 +280,13 @@ report(struct bench *b, const char *name, double value, const char *unit, double
 		.value = value,
 		.unit = unit,
 		.goal = goal,
+		.goal_zero = goal == 0,
 		.nb_runs = 1,
 		.extra = json_pack("{s:i}", "conns", scene.nb),
 	};
 
 	if (isfinite(again))
 		json_object_set_new(result.extra, "again", json_real(again));
-	/* Of the goal 0 bench_report() says nothing. */
-	if (goal == 0)
-		json_object_set_new(result.extra, "goal", json_integer(0));
 	bench_report(b, &result);
 }
 
@@ -382,17 +324,6 @@ report_failover(struct bench *b)
 	report(b, "reset", f.nb_reset + again.nb_reset, "connections", 0, NAN);
 }
 
-/* One scene makes all figures of a kind: is any wanted? */
-static bool
-wants_any(struct bench *b, const char *const *names, unsigned int nb)
-{
-	bool any = false;
-
-	for (unsigned int i = 0; i < nb; i++)
-		any = bench_wants(b, names[i]) || any;
-	return any;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -400,16 +331,15 @@ main(int argc, char **argv)
 	static const char *const parks[] = { "parked-bytes", "parked-reload" };
 	bool failover, parking;
 	struct bench b;
-	int rc = bench_init(&b, "bulk", argc, argv, NULL);
+	int rc = pair_bench_init(&b, "bulk", argc, argv, NULL);
 
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	failover = wants_any(&b, moves, RTE_DIM(moves));
-	parking = wants_any(&b, parks, RTE_DIM(parks));
+	failover = bench_wants_any(&b, moves, RTE_DIM(moves));
+	parking = bench_wants_any(&b, parks, RTE_DIM(parks));
 	if (!failover && !parking)
 		return bench_fini(&b);
-	if (tp_meta_init() != 0 || !make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
+	if (!make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
 		bench_fail(&b, "all", "the connections are not there");
 		return bench_fini(&b);
 	}

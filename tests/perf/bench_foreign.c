@@ -24,47 +24,31 @@
 static uint64_t nb_served, nb_established;
 
 static void
-bounce(struct tp_toe_call *call, struct rte_mbuf *data)
-{
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
-}
-
-static void
 serve(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	if (tp_toe_member(call) != OWNER)
 		rte_panic("a connection is not where it should be\n");
 	nb_served++;
-	bounce(call, data);
+	pair_bounce(call, data);
 }
 
 static void
 begin(struct tp_toe_call *call)
 {
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
 	nb_established++;
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
+	pair_send_byte(call, NULL);
 }
 
 static const struct tp_toe_user client = {
-	.name = "client", .on_accept = begin, .on_data = bounce
+	.name = "client", .on_accept = begin, .on_data = pair_bounce
 };
 static const struct tp_toe_user server = { .name = "server", .on_data = serve };
 
-struct scene {
-	struct pair *p;
-};
-
 /* Only the server's turns count: the median one, which is so short that nobody interrupts it. */
 static double
-run_at(const struct scene *s, uint8_t member)
+run_at(struct pair *p, uint8_t member)
 {
-	uint64_t losses = pair_losses(s->p), first = nb_served, t;
-	struct pair *p = s->p;
+	uint64_t losses = pair_losses(p), first = nb_served, t;
 	double cycles[ROUNDS];
 
 	p->server.arrive_at = member;
@@ -125,18 +109,15 @@ nb_foreign(const struct pair *p)
 static void
 run_case(struct bench *b, const char *name)
 {
-	struct scene s;
-	struct bench_contender c[] = {
-		{ .run = run_foreign, .ctx = &s },
-		{ .run = run_local, .ctx = &s },
-	};
+	struct bench_contender c[] = { { .run = run_foreign }, { .run = run_local } };
 	struct bench_result result = { .case_name = name, .unit = "cycles/packet", .goal = 150 };
 	struct bench_stat added;
+	struct pair *p;
 
 	if (!bench_wants(b, name))
 		return;
-	s.p = pair_ready();
-	if (s.p == NULL || bench_interleave(b, c, RTE_DIM(c)) != 0 || nb_foreign(s.p) == 0) {
+	c[0].ctx = c[1].ctx = p = pair_ready();
+	if (p == NULL || bench_interleave(b, c, RTE_DIM(c)) != 0 || nb_foreign(p) == 0) {
 		bench_fail(b, name, "no figure: no connection, or a frame was lost");
 		return;
 	}
@@ -144,21 +125,17 @@ run_case(struct bench *b, const char *name)
 	result.extra = json_pack("{s:f, s:f, s:i}", "foreign", c[0].stat.min, "local",
 	                c[1].stat.min, "burst", NB_CONNS);
 	bench_report_stats(b, &result, &added, NULL);
-	pair_free(s.p);
+	pair_free(p);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct bench b;
-	int rc = bench_init(&b, "foreign", argc, argv, NULL);
+	int rc = pair_bench_init(&b, "foreign", argc, argv, NULL);
 
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	if (tp_meta_init() != 0)
-		bench_fail(&b, "all", "no field in mbufs");
-	else
-		run_case(&b, "forward");
+	run_case(&b, "forward");
 	return bench_fini(&b);
 }

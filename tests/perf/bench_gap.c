@@ -378,16 +378,15 @@ int
 main(int argc, char **argv)
 {
 	struct bench b;
-	int rc = bench_init(&b, "gap", argc, argv, NULL);
+	int rc = pair_bench_init(&b, "gap", argc, argv, NULL);
 
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
 	if (!bench_wants(&b, "gap"))
 		return bench_fini(&b);
 	if (access("/dev/net/tun", R_OK | W_OK) != 0 || geteuid() != 0)
 		bench_skip(&b, "gap", "the peer needs tap devices in namespaces: run it as root");
-	else if (tp_meta_init() != 0 || !make_scene())
+	else if (!make_scene())
 		bench_fail(&b, "gap", "no transfer, ours or the kernel's");
 	else
 		run_case(&b, "gap");

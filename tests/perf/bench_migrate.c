@@ -57,29 +57,9 @@ established(struct tp_toe_call *call)
 }
 
 static void
-send_byte(struct tp_toe_call *call, void *arg)
-{
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
-	(void)arg;
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
-}
-
-static void
-bounce(struct tp_toe_call *call, struct rte_mbuf *data)
-{
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
-}
-
-static void
 client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	scene.nb_done += data->pkt_len;
-	tp_toe_consumed(call, data->pkt_len);
-	rte_pktmbuf_free(data);
+	scene.nb_done += pair_discard(call, data);
 }
 
 static void
@@ -96,7 +76,7 @@ static const struct tp_toe_user client = {
 	.on_data = client_data,
 	.on_close = client_close,
 };
-static const struct tp_toe_user server = { .name = "server", .on_data = bounce };
+static const struct tp_toe_user server = { .name = "server", .on_data = pair_bounce };
 
 /* ---- lcores -------------------------------------------------------------------------- */
 
@@ -143,7 +123,7 @@ ask(uint64_t now)
 		scene.ask_due = now + REQUEST_NS;
 	for (; scene.ask_due <= now && n < REQUEST_BURST; n++, scene.ask_due += REQUEST_NS) {
 		if (tp_toe_post(scene.p->client.toe, scene.ids[scene.nb_asked++ % NB_CONNS],
-		                    send_byte, NULL) != 0)
+		                    pair_send_byte, NULL) != 0)
 			rte_panic("a function cannot be posted\n");
 	}
 	if (n == REQUEST_BURST)
@@ -338,13 +318,11 @@ report(struct bench *b, const char *name, double value, const char *unit, double
 		.value = value,
 		.unit = unit,
 		.goal = goal,
+		.goal_zero = goal == 0,
 		.nb_runs = 1,
 		.extra = json_pack("{s:I}", "moves", (json_int_t)t->moves),
 	};
 
-	/* Of the goal 0 bench_report() says nothing. */
-	if (goal == 0)
-		json_object_set_new(result.extra, "goal", json_integer(0));
 	bench_report(b, &result);
 }
 
@@ -397,17 +375,6 @@ nb_cpus(int cpu[2])
 	return nb;
 }
 
-/* One scene makes all figures of a kind: is any wanted? */
-static bool
-wants_any(struct bench *b, const char *const *names, unsigned int nb)
-{
-	bool any = false;
-
-	for (unsigned int i = 0; i < nb; i++)
-		any = bench_wants(b, names[i]) || any;
-	return any;
-}
-
 int
 main(int argc, char **argv)
 {
@@ -419,11 +386,10 @@ main(int argc, char **argv)
 	struct bench b;
 
 	snprintf(lcores, sizeof(lcores), "0@%d,1@%d", cpu[0], cpu[nb > 1]);
-	rc = bench_init(&b, "migrate", argc, argv, eal_args);
+	rc = pair_bench_init(&b, "migrate", argc, argv, eal_args);
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	follow = wants_any(&b, pauses, RTE_DIM(pauses));
+	follow = bench_wants_any(&b, pauses, RTE_DIM(pauses));
 	sustained = bench_wants(&b, "sustained");
 	if (!follow && !sustained)
 		return bench_fini(&b);
@@ -431,7 +397,7 @@ main(int argc, char **argv)
 		bench_skip(&b, "all", "two members need a CPU each");
 		return bench_fini(&b);
 	}
-	if (tp_meta_init() != 0 || !make_scene()) {
+	if (!make_scene()) {
 		bench_fail(&b, "all", "the connections are not there");
 	} else {
 		if (follow)

@@ -24,27 +24,22 @@ static struct pair *running;
 static uint64_t nb_done, nb_good;
 
 static void
-send_byte(struct tp_toe_call *call)
+client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
+	nb_good += pair_discard(call, data);
 }
 
 static void
-client_data(struct tp_toe_call *call, struct rte_mbuf *data)
+client_accept(struct tp_toe_call *call)
 {
-	nb_good++;
-	tp_toe_consumed(call, data->pkt_len);
-	rte_pktmbuf_free(data);
+	pair_send_byte(call, NULL);
 }
 
 static void client_close(struct tp_toe_call *call, enum tp_tcp_reason reason);
 
 static const struct tp_toe_user client = {
 	.name = "client",
-	.on_accept = send_byte,
+	.on_accept = client_accept,
 	.on_data = client_data,
 	.on_close = client_close,
 };
@@ -62,53 +57,31 @@ client_close(struct tp_toe_call *call, enum tp_tcp_reason reason)
 static void
 server_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
+	pair_bounce(call, data);
 	tp_toe_close(call);
 }
 
 static const struct tp_toe_user server = { .name = "server", .on_data = server_data };
 
-struct scene {
-	struct pair *pair[2]; /* by enum pair_link */
-	struct kernel_tcp *kernel;
-	uint32_t nb_transactions;
-};
-
 static double
-run_pair(const struct scene *s, struct pair *p)
+run_pair(void *ctx)
 {
+	struct pair *p = running = ctx;
 	uint64_t losses = pair_losses(p), first = nb_done, good = nb_good;
 	uint64_t t = bench_tsc_start();
 
-	running = p;
-	while (nb_done - first < s->nb_transactions)
+	while (nb_done - first < TRANSACTIONS)
 		pair_turn(p);
 	t = bench_tsc_stop() - t;
-	if (pair_losses(p) != losses || nb_good - good < s->nb_transactions)
+	if (pair_losses(p) != losses || nb_good - good < TRANSACTIONS)
 		return NAN;
 	return (double)t / (nb_done - first);
 }
 
 static double
-run_wire(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_WIRE]);
-}
-
-static double
-run_memory(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_MEMORY]);
-}
-
-static double
 run_kernel(void *ctx)
 {
-	struct scene *s = ctx;
-
-	return kernel_tcp_crr(s->kernel, s->nb_transactions);
+	return kernel_tcp_crr(ctx, TRANSACTIONS);
 }
 
 /* The first connection, and so many more that TIME_WAIT is full. */
@@ -147,25 +120,21 @@ report(struct bench *b, const char *name, const struct bench_contender *c, bool 
 static void
 run_case(struct bench *b, const char *name, bool own_namespace)
 {
-	struct scene s = { .nb_transactions = TRANSACTIONS };
-	struct bench_contender c[] = {
-		{ .run = run_wire, .ctx = &s },
-		{ .run = run_kernel, .ctx = &s },
-		{ .run = run_memory, .ctx = &s },
-	};
+	struct bench_contender c[] = { { .run = run_pair }, { .run = run_kernel },
+		{ .run = run_pair } };
 
 	if (!bench_wants(b, name))
 		return;
-	s.pair[PAIR_WIRE] = pair_ready(PAIR_WIRE);
-	s.pair[PAIR_MEMORY] = pair_ready(PAIR_MEMORY);
-	s.kernel = kernel_tcp_open(0);
-	if (s.pair[PAIR_WIRE] == NULL || s.pair[PAIR_MEMORY] == NULL || s.kernel == NULL)
+	c[0].ctx = pair_ready(PAIR_WIRE);
+	c[1].ctx = kernel_tcp_open(0);
+	c[2].ctx = pair_ready(PAIR_MEMORY);
+	if (c[0].ctx == NULL || c[1].ctx == NULL || c[2].ctx == NULL)
 		bench_fail(b, name, "no connection");
 	else if (bench_interleave(b, c, RTE_DIM(c)) == 0)
 		report(b, name, c, own_namespace);
 	else
 		bench_fail(b, name, "no figure: a frame was lost, or a call failed");
-	kernel_tcp_close(s.kernel);
+	kernel_tcp_close(c[1].ctx);
 }
 
 int
@@ -176,14 +145,9 @@ main(int argc, char **argv)
 	int rc;
 
 	own = kernel_tcp_namespace() == 0;
-	rc = bench_init(&b, "toe_crr", argc, argv, NULL);
+	rc = pair_bench_init(&b, "toe_crr", argc, argv, NULL);
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	if (tp_meta_init() != 0) {
-		bench_fail(&b, "all", "no field in mbufs");
-		return bench_fini(&b);
-	}
 	run_case(&b, "conns-1", own);
 	return bench_fini(&b);
 }

@@ -26,41 +26,23 @@
 static uint64_t nb_done, nb_established;
 
 static void
-send_byte(struct tp_toe_call *call)
-{
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
-}
-
-static void
 client_accept(struct tp_toe_call *call)
 {
 	nb_established++;
-	send_byte(call);
-}
-
-/* What came goes back, as it is: the next request, or the response. */
-static void
-bounce(struct tp_toe_call *call, struct rte_mbuf *data)
-{
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
+	pair_send_byte(call, NULL);
 }
 
 static void
 client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	nb_done++;
-	bounce(call, data);
+	pair_bounce(call, data);
 }
 
 static const struct tp_toe_user client = {
 	.name = "client", .on_accept = client_accept, .on_data = client_data
 };
-static const struct tp_toe_user server = { .name = "server", .on_data = bounce };
+static const struct tp_toe_user server = { .name = "server", .on_data = pair_bounce };
 
 static struct pair *
 pair_ready(enum pair_link link, uint32_t nb_conns)
@@ -81,50 +63,27 @@ pair_ready(enum pair_link link, uint32_t nb_conns)
 	return nb_established == nb_conns ? p : NULL;
 }
 
-struct scene {
-	struct pair *pair[2]; /* by enum pair_link */
-	struct kernel_tcp *kernel, *kernel_one;
-	uint32_t nb_transactions;
-};
-
 static double
-run_pair(const struct scene *s, struct pair *p)
+run_pair(void *ctx)
 {
-	uint64_t losses = pair_losses(p), end = nb_done + s->nb_transactions, first = nb_done;
-	uint64_t t = bench_tsc_start();
+	uint64_t losses = pair_losses(ctx), first = nb_done, t = bench_tsc_start();
 
-	while (nb_done < end)
-		pair_turn(p);
+	while (nb_done - first < TRANSACTIONS)
+		pair_turn(ctx);
 	t = bench_tsc_stop() - t;
-	return pair_losses(p) == losses ? (double)t / (nb_done - first) : NAN;
-}
-
-static double
-run_wire(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_WIRE]);
-}
-
-static double
-run_memory(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_MEMORY]);
+	return pair_losses(ctx) == losses ? (double)t / (nb_done - first) : NAN;
 }
 
 static double
 run_kernel(void *ctx)
 {
-	struct scene *s = ctx;
-
-	return kernel_tcp_rr_threads(s->kernel, s->nb_transactions);
+	return kernel_tcp_rr_threads(ctx, TRANSACTIONS);
 }
 
 static double
-run_kernel_one(void *ctx)
+run_kernel_one_thread(void *ctx)
 {
-	struct scene *s = ctx;
-
-	return kernel_tcp_rr(s->kernel_one, s->nb_transactions);
+	return kernel_tcp_rr(ctx, TRANSACTIONS);
 }
 
 static void
@@ -147,32 +106,31 @@ report(struct bench *b, const char *name, const struct bench_contender *c, bool 
 static void
 run_case(struct bench *b, const char *name, uint32_t nb_conns, bool own_namespace)
 {
-	struct scene s = { .nb_transactions = TRANSACTIONS };
 	struct bench_contender c[] = {
-		{ .run = run_wire, .ctx = &s },
-		{ .run = run_kernel, .ctx = &s },
-		{ .run = run_memory, .ctx = &s },
-		{ .run = run_kernel_one, .ctx = &s },
+		{ .run = run_pair },
+		{ .run = run_kernel },
+		{ .run = run_pair },
+		{ .run = run_kernel_one_thread },
 	};
 
 	if (!bench_wants(b, name))
 		return;
-	s.pair[PAIR_WIRE] = pair_ready(PAIR_WIRE, nb_conns);
-	s.pair[PAIR_MEMORY] = pair_ready(PAIR_MEMORY, nb_conns);
-	s.kernel = kernel_tcp_open(nb_conns);
-	s.kernel_one = kernel_tcp_open(nb_conns);
-	if (s.pair[PAIR_WIRE] == NULL || s.pair[PAIR_MEMORY] == NULL)
+	c[0].ctx = pair_ready(PAIR_WIRE, nb_conns);
+	c[1].ctx = kernel_tcp_open(nb_conns);
+	c[2].ctx = pair_ready(PAIR_MEMORY, nb_conns);
+	c[3].ctx = kernel_tcp_open(nb_conns);
+	if (c[0].ctx == NULL || c[2].ctx == NULL)
 		bench_fail(b, name, "the two teams do not connect");
-	else if (s.kernel == NULL || s.kernel_one == NULL)
+	else if (c[1].ctx == NULL || c[3].ctx == NULL)
 		bench_fail(b, name, "the kernel's sockets do not connect");
 	else if (bench_interleave(b, c, RTE_DIM(c)) == 0)
 		report(b, name, c, own_namespace);
 	else
 		bench_fail(b, name, "no figure: a frame was lost, or a call failed");
-	kernel_tcp_close(s.kernel_one);
-	kernel_tcp_close(s.kernel);
-	pair_free(s.pair[PAIR_MEMORY]);
-	pair_free(s.pair[PAIR_WIRE]);
+	kernel_tcp_close(c[3].ctx);
+	kernel_tcp_close(c[1].ctx);
+	pair_free(c[2].ctx);
+	pair_free(c[0].ctx);
 }
 
 int
@@ -183,14 +141,9 @@ main(int argc, char **argv)
 	int rc;
 
 	own = kernel_tcp_namespace() == 0;
-	rc = bench_init(&b, "toe_rr", argc, argv, NULL);
+	rc = pair_bench_init(&b, "toe_rr", argc, argv, NULL);
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	if (tp_meta_init() != 0) {
-		bench_fail(&b, "all", "no field in mbufs");
-		return bench_fini(&b);
-	}
 	run_case(&b, "conns-1", 1, own);
 	run_case(&b, "conns-1000", 1000, own);
 	return bench_fini(&b);

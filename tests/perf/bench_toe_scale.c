@@ -29,11 +29,7 @@
 #define NB_CONNS 1000000
 #define QUICK_CONNS 50000
 #define NB_FEW 1000
-#define FIRST_PORT 1024
-#define FIRST_SERVICE 100
-#define BATCH 16 /* their SYNs and ACKs fit a burst */
 #define OUTSTANDING 32
-#define SETTLE_TURNS 4000000
 #define TRANSACTIONS 1000
 
 struct scene {
@@ -58,59 +54,26 @@ established(struct tp_toe_call *call)
 }
 
 static void
-send_byte(struct tp_toe_call *call, void *arg)
-{
-	struct rte_mbuf *m = tp_toe_alloc(call);
-
-	(void)arg;
-	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
-		rte_panic("a byte cannot be sent\n");
-}
-
-static void
 ask_one(void)
 {
 	uint64_t r = traffic_random(scene.nb_random++) % scene.of;
 
-	if (tp_toe_post(scene.p->client.toe, scene.ids[r], send_byte, NULL) != 0)
+	if (tp_toe_post(scene.p->client.toe, scene.ids[r], pair_send_byte, NULL) != 0)
 		rte_panic("a function cannot be posted\n");
 }
 
 static void
 answered(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	scene.nb_done += data->pkt_len;
-	tp_toe_consumed(call, data->pkt_len);
-	rte_pktmbuf_free(data);
-}
-
-static void
-answer(struct tp_toe_call *call, struct rte_mbuf *data)
-{
-	tp_toe_consumed(call, data->pkt_len);
-	if (tp_toe_send(call, data, true) != 0)
-		rte_panic("a byte cannot be sent back\n");
+	scene.nb_done += pair_discard(call, data);
 }
 
 static const struct tp_toe_user client = {
 	.name = "client", .on_accept = established, .on_data = answered
 };
-static const struct tp_toe_user server = { .name = "server", .on_data = answer };
+static const struct tp_toe_user server = { .name = "server", .on_data = pair_bounce };
 
 /* ---- memory ------------------------------------------------------------------------ */
-
-static uint64_t
-resident(void)
-{
-	unsigned long total, rss = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	if (f == NULL || fscanf(f, "%lu %lu", &total, &rss) != 2)
-		rss = 0;
-	if (f != NULL)
-		fclose(f);
-	return rss * (uint64_t)sysconf(_SC_PAGESIZE);
-}
 
 static void
 chunk_resident(struct rte_mempool *mp, void *sum, struct rte_mempool_memhdr *chunk, unsigned int i)
@@ -133,40 +96,6 @@ static void
 pool_resident(struct rte_mempool *mp, void *sum)
 {
 	rte_mempool_mem_iter(mp, chunk_resident, sum);
-}
-
-/* ---- connecting ---------------------------------------------------------------------- */
-
-/* Each service takes as many connections as there are ports. */
-static bool
-connect_next(uint32_t i)
-{
-	uint32_t ports = UINT16_MAX - FIRST_PORT + 1;
-
-	return pair_connect(scene.p, &client, NULL, FIRST_PORT + i % ports,
-	                       FIRST_SERVICE + i / ports) != TP_TOE_ID_NONE;
-}
-
-static bool
-connect_all(void)
-{
-	uint32_t i, turns = 0;
-
-	for (i = 0; i <= scene.nb / (UINT16_MAX - FIRST_PORT + 1); i++) {
-		if (pair_listen(scene.p, &server, FIRST_SERVICE + i) != 0)
-			return false;
-	}
-	for (i = 0; i < scene.nb; i++) {
-		if (!connect_next(i))
-			return false;
-		if (i % BATCH == 0)
-			pair_turn(scene.p);
-		while (i == 0 && scene.nb_established == 0 && turns++ < SETTLE_TURNS)
-			pair_turn(scene.p); /* the neighbours meet */
-	}
-	for (turns = 0; turns < SETTLE_TURNS && scene.nb_established < scene.nb; turns++)
-		pair_turn(scene.p);
-	return scene.nb_established == scene.nb;
 }
 
 /* Elements of pools, and EAL's heap, where the pools' lists of free elements are. */
@@ -193,12 +122,13 @@ make_scene(uint32_t nb)
 	for (uint32_t i = 0; scene.ids != NULL && i < nb; i++)
 		scene.ids[i] = ~UINT64_C(0); /* resident before anything counts */
 	pools = resident_pools();
-	before = resident();
+	before = bench_resident();
 	scene.p = pair_create(&conf);
-	if (scene.p == NULL || scene.ids == NULL || !connect_all())
+	if (scene.p == NULL || scene.ids == NULL ||
+	                !pair_connect_many(scene.p, &client, &server, nb, &scene.nb_established))
 		return false;
 	pools = resident_pools() - pools;
-	scene.bytes = (double)(resident() - before - pools) / (2.0 * nb);
+	scene.bytes = (double)(bench_resident() - before - pools) / (2.0 * nb);
 	scene.pools = pools / (2.0 * nb);
 	return pair_losses(scene.p) == 0;
 }
@@ -272,16 +202,15 @@ main(int argc, char **argv)
 {
 	bool bytes, rr;
 	struct bench b;
-	int rc = bench_init(&b, "toe_scale", argc, argv, NULL);
+	int rc = pair_bench_init(&b, "toe_scale", argc, argv, NULL);
 
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
 	bytes = bench_wants(&b, "bytes");
 	rr = bench_wants(&b, "rr-1m");
 	if (!bytes && !rr)
 		return bench_fini(&b);
-	if (tp_meta_init() != 0 || !make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
+	if (!make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
 		bench_fail(&b, "all", "the connections are not there");
 		return bench_fini(&b);
 	}

@@ -44,9 +44,7 @@ fill(struct tp_toe_call *call)
 static void
 take(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	nb_received += data->pkt_len;
-	tp_toe_consumed(call, data->pkt_len);
-	rte_pktmbuf_free(data);
+	nb_received += pair_discard(call, data);
 }
 
 static const struct tp_toe_user client = {
@@ -54,64 +52,44 @@ static const struct tp_toe_user client = {
 };
 static const struct tp_toe_user server = { .name = "server", .on_data = take };
 
-struct scene {
-	struct pair *pair[2];                  /* by enum pair_link */
-	struct kernel_tcp *kernel, *offloaded; /* connected without and with offloads */
-	uint64_t nb_bytes;
-	bool own_namespace;
-};
+static bool own_namespace;
 
 /* The host's loopback stays as it is. */
 static void
-offloads(const struct scene *s, bool on)
+offloads(bool on)
 {
-	if (s->own_namespace && kernel_tcp_offloads(on) != 0)
+	if (own_namespace && kernel_tcp_offloads(on) != 0)
 		rte_panic("loopback's offloads cannot be set\n");
 }
 
 /* All contenders: ns for each byte. */
 static double
-run_pair(const struct scene *s, struct pair *p)
+run_pair(void *ctx)
 {
-	uint64_t losses = pair_losses(p), first = nb_received, t = bench_tsc_start();
+	uint64_t losses = pair_losses(ctx), first = nb_received, t = bench_tsc_start();
 
-	while (nb_received - first < s->nb_bytes)
-		pair_turn(p);
+	while (nb_received - first < BYTES)
+		pair_turn(ctx);
 	t = bench_tsc_stop() - t;
-	if (pair_losses(p) != losses)
+	if (pair_losses(ctx) != losses)
 		return NAN;
 	return (double)tp_clock_cycles_to_ns(t) / (nb_received - first);
 }
 
 static double
-run_wire(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_WIRE]);
-}
-
-static double
-run_memory(void *ctx)
-{
-	return run_pair(ctx, ((struct scene *)ctx)->pair[PAIR_MEMORY]);
-}
-
-static double
 run_kernel(void *ctx)
 {
-	struct scene *s = ctx;
-
-	return kernel_tcp_stream(s->kernel, s->nb_bytes);
+	return kernel_tcp_stream(ctx, BYTES);
 }
 
 static double
 run_kernel_offloads(void *ctx)
 {
-	struct scene *s = ctx;
 	double ns;
 
-	offloads(s, true);
-	ns = kernel_tcp_stream(s->offloaded, s->nb_bytes);
-	offloads(s, false);
+	offloads(true);
+	ns = kernel_tcp_stream(ctx, BYTES);
+	offloads(false);
 	return ns;
 }
 
@@ -137,7 +115,7 @@ gbps(double ns_per_byte)
 }
 
 static void
-report(struct bench *b, const char *name, const struct bench_contender *c, bool own_namespace)
+report(struct bench *b, const char *name, const struct bench_contender *c)
 {
 	double hz = rte_get_tsc_hz() / 1e9;
 	struct bench_result result = {
@@ -160,52 +138,53 @@ report(struct bench *b, const char *name, const struct bench_contender *c, bool 
 	bench_report(b, &result);
 }
 
-static void
-run_case(struct bench *b, const char *name, bool own_namespace)
+static struct kernel_tcp *
+kernel_with_offloads(void)
 {
-	struct scene s = { .nb_bytes = BYTES, .own_namespace = own_namespace };
+	struct kernel_tcp *k;
+
+	offloads(true);
+	k = kernel_tcp_open(1);
+	offloads(false);
+	return k;
+}
+
+static void
+run_case(struct bench *b, const char *name)
+{
 	struct bench_contender c[] = {
-		{ .run = run_wire, .ctx = &s },
-		{ .run = run_kernel, .ctx = &s },
-		{ .run = run_memory, .ctx = &s },
-		{ .run = run_kernel_offloads, .ctx = &s },
+		{ .run = run_pair },
+		{ .run = run_kernel },
+		{ .run = run_pair },
+		{ .run = run_kernel_offloads },
 	};
 
 	if (!bench_wants(b, name))
 		return;
-	s.pair[PAIR_WIRE] = pair_ready(PAIR_WIRE);
-	s.pair[PAIR_MEMORY] = pair_ready(PAIR_MEMORY);
-	s.kernel = kernel_tcp_open(1);
-	offloads(&s, true);
-	s.offloaded = kernel_tcp_open(1);
-	offloads(&s, false);
-	if (s.pair[PAIR_WIRE] == NULL || s.pair[PAIR_MEMORY] == NULL || s.kernel == NULL ||
-	                s.offloaded == NULL)
+	c[0].ctx = pair_ready(PAIR_WIRE);
+	c[1].ctx = kernel_tcp_open(1);
+	c[2].ctx = pair_ready(PAIR_MEMORY);
+	c[3].ctx = kernel_with_offloads();
+	if (c[0].ctx == NULL || c[1].ctx == NULL || c[2].ctx == NULL || c[3].ctx == NULL)
 		bench_fail(b, name, "no connection");
 	else if (bench_interleave(b, c, RTE_DIM(c)) == 0)
-		report(b, name, c, own_namespace);
+		report(b, name, c);
 	else
 		bench_fail(b, name, "no figure: a frame was lost, or a call failed");
-	kernel_tcp_close(s.offloaded);
-	kernel_tcp_close(s.kernel);
+	kernel_tcp_close(c[3].ctx);
+	kernel_tcp_close(c[1].ctx);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct bench b;
-	bool own;
 	int rc;
 
-	own = kernel_tcp_namespace() == 0;
-	rc = bench_init(&b, "toe_stream", argc, argv, NULL);
+	own_namespace = kernel_tcp_namespace() == 0;
+	rc = pair_bench_init(&b, "toe_stream", argc, argv, NULL);
 	if (rc != 0)
 		return bench_exit_code(rc);
-	tp_clock_init();
-	if (tp_meta_init() != 0) {
-		bench_fail(&b, "all", "no field in mbufs");
-		return bench_fini(&b);
-	}
-	run_case(&b, "mss-1460", own);
+	run_case(&b, "mss-1460");
 	return bench_fini(&b);
 }

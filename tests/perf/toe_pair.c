@@ -18,6 +18,11 @@
 #define CACHE_SIZE 256
 #define FOREIGN_RING 1024
 #define RX_RING 8192
+#define FIRST_PORT 1024
+#define FIRST_SERVICE 100
+#define NB_PORTS (UINT16_MAX - FIRST_PORT + 1)
+#define BATCH 16 /* their SYNs and ACKs fit a burst */
+#define SETTLE_TURNS 20000000
 
 static unsigned int nb_pairs; /* for names */
 
@@ -122,6 +127,21 @@ member_of(void *arg, uint32_t hash)
 }
 
 /* ---- set-up ---------------------------------------------------------------------- */
+
+int
+pair_bench_init(struct bench *b, const char *name, int argc, char **argv,
+                const char *const *eal_args)
+{
+	int rc = bench_init(b, name, argc, argv, eal_args);
+
+	if (rc != 0)
+		return rc;
+	tp_clock_init();
+	rc = tp_meta_init();
+	if (rc != 0)
+		bench_fail(b, "all", "no field in mbufs");
+	return rc;
+}
 
 static int
 inet_open(struct pair_side *s, uint8_t index)
@@ -415,6 +435,37 @@ pair_turn(struct pair *p)
 	return pair_side_turn(&p->client, now) + pair_side_turn(&p->server, now);
 }
 
+static bool
+settle(struct pair *p, const uint64_t *count, uint64_t wanted)
+{
+	for (uint32_t i = 0; i < SETTLE_TURNS && *count < wanted; i++)
+		pair_turn(p);
+	return *count >= wanted;
+}
+
+bool
+pair_connect_many(struct pair *p, const struct tp_toe_user *client,
+                const struct tp_toe_user *server, uint32_t nb, const uint64_t *nb_established)
+{
+	uint64_t first = *nb_established;
+	uint32_t i;
+
+	for (i = 0; i <= nb / NB_PORTS; i++) {
+		if (pair_listen(p, server, FIRST_SERVICE + i) != 0)
+			return false;
+	}
+	for (i = 0; i < nb; i++) {
+		if (pair_connect(p, client, NULL, FIRST_PORT + i % NB_PORTS,
+		                    FIRST_SERVICE + i / NB_PORTS) == TP_TOE_ID_NONE)
+			return false;
+		if (i == 0 && !settle(p, nb_established, first + 1)) /* the neighbours meet */
+			return false;
+		if (i % BATCH == 0)
+			pair_turn(p);
+	}
+	return settle(p, nb_established, first + nb);
+}
+
 /* ---- looking ---------------------------------------------------------------------- */
 
 static uint64_t
@@ -441,4 +492,34 @@ pair_losses(const struct pair *p)
 		sum += st.drop_queue + st.drop_ring + st.drop_mbuf + st.drop_mtu + st.lost_link;
 	}
 	return sum;
+}
+
+/* ---- users ------------------------------------------------------------------------ */
+
+void
+pair_send_byte(struct tp_toe_call *call, void *arg)
+{
+	struct rte_mbuf *m = tp_toe_alloc(call);
+
+	(void)arg;
+	if (m == NULL || rte_pktmbuf_append(m, 1) == NULL || tp_toe_send(call, m, true) != 0)
+		rte_panic("a byte cannot be sent\n");
+}
+
+void
+pair_bounce(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	tp_toe_consumed(call, data->pkt_len);
+	if (tp_toe_send(call, data, true) != 0)
+		rte_panic("a byte cannot be sent back\n");
+}
+
+uint32_t
+pair_discard(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	uint32_t nb = data->pkt_len;
+
+	tp_toe_consumed(call, nb);
+	rte_pktmbuf_free(data);
+	return nb;
 }

@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "bench.h"
 #include "tp_toe.h"
 #include "tp_wire.h"
 
@@ -74,6 +75,10 @@ struct pair {
 	struct rte_mempool *pool, *pool_indirect;
 };
 
+/** bench_init() with what pairs need: clock and fields of mbufs. */
+int pair_bench_init(struct bench *b, const char *name, int argc, char **argv,
+                const char *const *eal_args);
+
 struct pair_conf {
 	enum pair_link link;
 	uint8_t client_shards, server_shards; /**< 0: 1 */
@@ -103,6 +108,18 @@ int pair_listen(struct pair *p, const struct tp_toe_user *user, uint16_t port);
 /** The client connects. @param lport 0: chosen */
 tp_toe_id pair_connect(struct pair *p, const struct tp_toe_user *user, void *arg, uint16_t lport,
                 uint16_t rport);
+/** The same for so many connections, over as many services as that takes, all established at the end.
+ * The first thing to do with a pair.
+ * @param client its on_accept adds 1 to *nb_established
+ */
+bool pair_connect_many(struct pair *p, const struct tp_toe_user *client,
+                const struct tp_toe_user *server, uint32_t nb, const uint64_t *nb_established);
+/** Send one byte: a function that may be posted, arg is not used. Panics if it cannot. */
+void pair_send_byte(struct tp_toe_call *call, void *arg);
+/** on_data: what came goes back, as it is: the next request, or the response. */
+void pair_bounce(struct tp_toe_call *call, struct rte_mbuf *data);
+/** To be called by on_data: what came is taken and thrown away. @return octets */
+uint32_t pair_discard(struct tp_toe_call *call, struct rte_mbuf *data);
 /** What both teams have lost since the start: drops of egress, queue and wire, and connections that
  * ended early. 0 in a good run.
  */
