@@ -24,7 +24,7 @@ import threading
 import time
 
 import crcmod.predefined
-from scapy.all import (ARP, ICMP, IP, TCP, UDP, AsyncSniffer, Ether, ICMPv6DestUnreach,
+from scapy.all import (ARP, ICMP, IP, TCP, UDP, Ether, ICMPv6DestUnreach,
                        ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_Redirect,
                        ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, IPv6,
                        IPv6ExtHdrFragment, Padding, Raw, conf, fragment, fragment6)
@@ -37,6 +37,12 @@ V6 = ":" in TEAM
 EVIL_MAC = "02:66:00:00:00:66"
 EVIL = OWN.rsplit(":", 1)[0] + ":66" if V6 else OWN.rsplit(".", 1)[0] + ".66"
 M32 = 0xFFFFFFFF
+SO_RCVBUFFORCE = 33
+# <linux/tcp.h>
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ, TCP_REPAIR_WINDOW = 19, 20, 21, 29
+TCP_RECV_QUEUE, TCP_SEND_QUEUE = 1, 2
+TCP_REPAIR_ON, TCP_REPAIR_OFF_NO_WP = 1, -1
+TCPI_OPT_TIMESTAMPS = 1
 
 random.seed(int.from_bytes(COMMAND.encode(), "big"))
 
@@ -90,6 +96,8 @@ class Link:
 
     def __init__(self):
         self.sock = conf.L2socket(iface=IFACE, promisc=True)
+        # Room for all that comes while nobody reads: what is lost here nobody else has lost.
+        self.sock.ins.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 24)
 
     def send(self, pkt, mac=None):
         self.frame(Ether(src=mac or EVIL_MAC, dst=TEAM_MAC) / pkt)
@@ -102,33 +110,23 @@ class Link:
 
 
 class Victim:
-    """A connection of this host's kernel, listened in on so that its numbers can be forged."""
+    """A connection of this host's kernel, which tells its numbers so that they can be forged."""
 
     def __init__(self):
         self.sock = socket.socket(socket.AF_INET6 if V6 else socket.AF_INET)
         self.sock.settimeout(6)
         self.sock.bind((OWN, 0))
         self.port = self.sock.getsockname()[1]
-        self.last = {}
-        self.scale = 0
-        self.sniffer = AsyncSniffer(iface=IFACE, filter=f"tcp port {self.port}", store=False,
-                                    prn=self.heard)
-        self.sniffer.start()
-        until(lambda: getattr(self.sniffer, "stop_cb", None), "no sniffer")
-        time.sleep(0.1)
         self.sock.connect((TEAM, 80))
+        self.ts = self.option(socket.TCP_INFO, 8)[5] & TCPI_OPT_TIMESTAMPS
         with open(f"/sys/class/net/{IFACE}/address") as f:
             self.mac = f.read().strip()
 
-    def heard(self, p):
-        if TCP not in p or getattr(self, "deaf", False):
-            return
-        tcp = p[TCP]
-        if tcp.dport == self.port and "S" in tcp.flags:
-            options = dict(o[:2] for o in tcp.options if len(o) > 1)
-            self.scale, self.ts = options.get("WScale", 0), "Timestamp" in options
-        length = (p[IPv6].plen if V6 else p[IP].len - 20) - tcp.dataofs * 4
-        self.last[tcp.dport] = (tcp.seq, length + ("S" in tcp.flags), tcp.ack, tcp.window)
+    def option(self, name, size):
+        return self.sock.getsockopt(socket.IPPROTO_TCP, name, size)
+
+    def set_option(self, name, value):
+        self.sock.setsockopt(socket.IPPROTO_TCP, name, value)
 
     def ask(self, n=2000):
         self.sock.sendall(f"GET /bytes/{n} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -148,16 +146,20 @@ class Victim:
 
     def numbers(self):
         """What the team expects next, what it has sent, and the window that it offers."""
-        time.sleep(0.08)
-        seq, length, ack, _ = self.last[80]
-        return (seq + length) & M32, ack, self.last[self.port][3] << self.scale
+        numbers = []
+        self.set_option(TCP_REPAIR, TCP_REPAIR_ON)
+        for queue in (TCP_SEND_QUEUE, TCP_RECV_QUEUE):
+            self.set_option(TCP_REPAIR_QUEUE, queue)
+            numbers.append(self.option(TCP_QUEUE_SEQ, 0) & M32)
+        window = struct.unpack("=5I", self.option(TCP_REPAIR_WINDOW, 20))[1]
+        self.set_option(TCP_REPAIR, TCP_REPAIR_OFF_NO_WP)
+        return (*numbers, window)
 
     def forge(self, flags, seq, ack=0, data=b"", options=()):
         return packet(OWN, TEAM) / TCP(sport=self.port, dport=80, flags=flags, seq=seq & M32,
                                        ack=ack & M32, window=500, options=list(options)) / data
 
     def close(self):
-        self.sniffer.stop()
         self.sock.close()
 
 
@@ -208,14 +210,17 @@ def blind():
 
 def spray(link, v):
     """Numbers by chance, as an attacker has them; what it provokes is limited."""
-    before, begun = counters(), time.monotonic()
+    before = counters()
     rcv, _, window = v.numbers()
     base = bytearray(bytes(Ether(src=v.mac, dst=TEAM_MAC) / v.forge("R", 1)))
+    frames = []
     for n in range(10000):
         seq = random.getrandbits(32) if n % 2 else rcv + 1 + random.randrange(window - 1)
-        if seq & M32 == rcv:
-            continue
-        link.frame(resum(base, seq & M32))
+        if seq & M32 != rcv:
+            frames.append(bytes(resum(base, seq & M32)))
+    begun = time.monotonic()
+    for frame in frames:  # all at once: the limit is one for a second
+        link.frame(frame)
     until(lambda: grown(before, "InSegs") >= 7000, "the spray did not arrive")
     sent, skipped = grown(before, "TCPChallengeACK"), grown(before, "TCPACKSkippedChallenge")
     assert skipped > 100 and sent < 1500 * (time.monotonic() - begun + 2), (sent, skipped)
@@ -294,19 +299,22 @@ class Client:
         if "R" in tcp.flags:
             raise AssertionError("reset by the team")
         data = bytes(tcp.payload)[:length]
-        if tcp.seq == self.rcv and data:
-            self.stream += data
-            self.rcv = (self.rcv + len(data)) & M32
-            if self.acks:
-                self.link.send(self.segment("A"))
+        old = (self.rcv - tcp.seq) & M32
+        if old < len(data):  # also where it was cut in another way before
+            self.stream += data[old:]
+            self.rcv = (self.rcv + len(data) - old) & M32
+        if data and self.acks:  # also what came twice or too early: so TCP hears of a loss
+            self.link.send(self.segment("A"))
 
-    def connect(self):
+    def connect(self, delay=0):
+        """@param delay seconds before the SYN-ACK is answered, a round trip for the team"""
         self.opened = False
         for _ in range(3):
             self.link.send(self.segment("S", options=[("MSS", 1460)]))
             if self.hear(1.0, lambda: self.opened):
                 break
         assert self.opened, "no SYN-ACK"
+        time.sleep(delay)
         self.snd = (self.snd + 1) & M32
         self.link.send(self.segment("A"))
         return self
@@ -322,7 +330,7 @@ class Client:
                 return False
             length = int(head.lower().split(b"content-length: ")[1].split()[0])
             return len(rest) >= length
-        assert self.hear(4.0, whole), ("no answer", self.stream[:200], changes())
+        assert self.hear(10.0, whole), ("no answer", self.stream[:200], changes())
         head, _, rest = self.stream.partition(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split()[0])
         self.stream = rest[length:]
@@ -561,13 +569,14 @@ def icmp():
     """RFC 5927 4.1, 5.2, 7: what does not quote a segment in flight is ignored, a hard error ends
     no established connection, no MTU below the floor is believed."""
     link = Link()
-    c = Client(link).connect()
+    # Far away, so that no timeout (the third doubts the path's MTU) comes before what is tried here.
+    c = Client(link).connect(0.7)
     c.acks = False
     ask = b"GET /bytes/40000 HTTP/1.1\r\n\r\n"
     first = c.rcv
     c.put(0, ask)
     c.snd = (c.snd + len(ask)) & M32
-    assert c.hear(2.0, lambda: len(c.stream) >= 4000), "nothing in flight"
+    assert c.hear(5.0, lambda: len(c.stream) >= 4000), "nothing in flight"
 
     def quote(seq, dport=None):
         tcp = TCP(sport=80, dport=dport or c.sport, seq=seq & M32, flags="A", ack=c.snd)
