@@ -405,7 +405,10 @@ struct daemon {
 	int (*thread)(struct daemon *d, uint8_t member, uint64_t *cpu_ns, bool *blocked);
 	uint64_t grace_ns; /**< before a hung lcore that holds up others is frozen; 0: default */
 	void (*pump)(struct daemon *d); /**< called while an operation waits; NULL: sleep */
-	_Atomic bool quit;              /**< set by signals and by `quit` */
+	/** Likewise on the front's thread, in place of its sleep: others may look meanwhile. It comes
+	 * back after some 200 us. NULL: sleep */
+	void (*meanwhile)(struct daemon *d);
+	_Atomic bool quit; /**< set by signals and by `quit` */
 	_Atomic int exit_code;
 	_Atomic bool control_runs;
 };

@@ -18,9 +18,11 @@
 #include "show.h"
 
 /* Looks at clients that take nothing, and at nothing else. */
-#define IDLE_POLL_MS 1000
+#define IDLE_POLL_NS TP_NS_PER_S
 /* What is left to write when the daemon ends gets this long. */
 #define FLUSH_MS 500
+/* An operation that waits looks that often whether it may go on. */
+#define MEANWHILE_NS (200 * TP_NS_PER_US)
 /* Statistics are skipped while this much is unsent. */
 #define STATS_UNSENT_MAX (256 * 1024)
 
@@ -120,19 +122,17 @@ poll_has(const struct poll_set *set, int i)
 	return i >= 0 && set->fd[i].revents != 0;
 }
 
-static int
-ms_until(uint64_t due, uint64_t now)
+static uint64_t
+ns_until(uint64_t due, uint64_t now)
 {
-	if (due == TP_NEVER)
-		return IDLE_POLL_MS;
-	return due <= now ? 0 : RTE_MIN((due - now) / TP_NS_PER_MS + 1, (uint64_t)IDLE_POLL_MS);
+	return due <= now ? 0 : due - now;
 }
 
-/** Fill the set. @return time-out in ms */
-static int
+/** Fill the set. @return time-out in ns */
+static uint64_t
 poll_prepare(struct front *front, struct poll_set *set, uint64_t now)
 {
-	int timeout = RTE_MIN(ms_until(front->stats_due, now), ms_until(capture_due(), now));
+	uint64_t timeout = RTE_MIN(ns_until(front->stats_due, now), ns_until(capture_due(), now));
 
 	set->nb = 0;
 	poll_add(set, front->stop_fd, POLLIN);
@@ -143,7 +143,7 @@ poll_prepare(struct front *front, struct poll_set *set, uint64_t now)
 		struct session *s = front->session[i];
 
 		set->in_of[i] = -1;
-		if (s == NULL)
+		if (s == NULL || !session_served(s))
 			continue;
 		set->in_of[i] = poll_add(set, session_in_fd(s), POLLIN);
 		if (session_outq(s) != &front->console && outq_unsent(session_outq(s)) > 0)
@@ -151,7 +151,7 @@ poll_prepare(struct front *front, struct poll_set *set, uint64_t now)
 		if (session_ready(s))
 			timeout = 0;
 	}
-	return timeout;
+	return RTE_MIN(timeout, front->pending ? MEANWHILE_NS : IDLE_POLL_NS);
 }
 
 static void
@@ -178,17 +178,19 @@ front_turn(struct front *front)
 {
 	struct poll_set set;
 	uint64_t now = tp_clock_now();
-	int timeout = poll_prepare(front, &set, now);
+	uint64_t ns = poll_prepare(front, &set, now);
+	struct timespec timeout = { ns / TP_NS_PER_S, ns % TP_NS_PER_S };
 
-	if (poll(set.fd, set.nb, timeout) < 0)
+	if (ppoll(set.fd, set.nb, &timeout, NULL) < 0)
 		set.nb = 0;
 	now = tp_clock_now();
 	if (set.nb > 0 && poll_has(&set, set.listen))
 		accept_client(front);
 	for (unsigned int i = 0; i < FRONT_SESSIONS_MAX; i++) {
 		bool readable = set.nb > 0 && poll_has(&set, set.in_of[i]);
+		struct session *s = front->session[i];
 
-		if (front->session[i] != NULL && !session_run(front->session[i], readable, now))
+		if (s != NULL && session_served(s) && !session_run(s, readable, now))
 			end_session(front, &front->session[i]);
 	}
 	show_lock();
@@ -196,6 +198,18 @@ front_turn(struct front *front)
 	show_unlock();
 	print_stats(front, now);
 	outq_flush(&front->console, now);
+}
+
+/** A command on this thread waits for something: who only wants to look need not wait with it. */
+static void
+meanwhile(struct daemon *d)
+{
+	(void)d;
+	the_front.pending = true;
+	show_unlock();
+	front_turn(&the_front);
+	show_lock();
+	the_front.pending = false;
 }
 
 static bool
@@ -347,6 +361,7 @@ front_start(struct daemon *d, struct error_text *err)
 	err->text[0] = '\0';
 	signal(SIGPIPE, SIG_IGN);
 	rc = front_open(front, d, err);
+	d->meanwhile = meanwhile;
 	if (rc == 0)
 		rc = telemetry_start(d);
 	if (rc == 0)
@@ -377,5 +392,6 @@ front_stop(struct daemon *d)
 		usleep(1000);
 	}
 	tp_ctrl_thread_join(front->thread);
+	d->meanwhile = NULL;
 	front_close(front);
 }

@@ -30,6 +30,8 @@ struct session {
 	bool overlong; /**< what comes up to the next newline belongs to a line too long */
 	bool eof;
 	bool over; /**< nothing more is to be read */
+	bool busy; /**< its command is being carried out */
+	bool due;  /**< line holds a command that must wait for another session's operation */
 	struct cmd_line line;
 	struct cmd_ctx ctx;
 	char *out_text;
@@ -116,15 +118,24 @@ run_command(struct session *s)
 	x->json = s->line.json;
 	x->out = open_memstream(&s->out_text, &s->out_len);
 	if (x->out != NULL) {
+		s->busy = true;
 		show_lock();
 		rc = s->line.cmd->run(x);
 		show_unlock();
+		s->busy = false;
 		fclose(x->out);
 	}
 	answer(s, rc);
 	free(s->out_text);
 	s->out_text = NULL;
 	s->out_len = 0;
+}
+
+/** Does the command change nothing? */
+static bool
+only_looks(const struct cmd *cmd)
+{
+	return strncmp(cmd->syntax, "show ", 5) == 0 || strncmp(cmd->syntax, "help", 4) == 0;
 }
 
 static void
@@ -134,7 +145,9 @@ run_line(struct session *s, const char *text)
 
 	s->ctx = (struct cmd_ctx){ .d = s->front->d, .lang = s->front->lang };
 	rc = language_parse(s->front->lang, text, &s->line, &s->ctx.err);
-	if (rc == 0)
+	if (rc == 0 && s->front->pending && !only_looks(s->line.cmd))
+		s->due = true;
+	else if (rc == 0)
 		run_command(s);
 	else if (rc < 0)
 		answer(s, rc);
@@ -248,12 +261,12 @@ tty_take(struct session *s)
 {
 	size_t n = 0;
 
-	while (n < s->input_len && !s->over && !throttled(s)) {
+	while (n < s->input_len && !s->over && !s->due && !throttled(s)) {
 		int rc = rdline_char_in(s->rdl, s->input[n++]);
 
 		if (rc == RDLINE_RES_EOF || rc == RDLINE_RES_EXITED)
 			tty_end(s);
-		else if (rc == RDLINE_RES_VALIDATED && !s->over)
+		else if (rc == RDLINE_RES_VALIDATED && !s->over && !s->due)
 			rdline_newline(s->rdl, PROMPT);
 	}
 	if (s->over)
@@ -340,10 +353,20 @@ session_kind(const struct session *s)
 }
 
 bool
+session_served(const struct session *s)
+{
+	if (!s->front->pending)
+		return true;
+	return !s->busy && (s->kind == SESSION_SOCKET || s->kind == SESSION_TTY);
+}
+
+bool
 session_ready(const struct session *s)
 {
 	if (throttled(s))
 		return false;
+	if (s->due)
+		return !s->front->pending;
 	if (s->over)
 		return outq_unsent(&s->own) == 0;
 	if (s->kind == SESSION_TTY)
@@ -368,9 +391,21 @@ read_input(struct session *s)
 static void
 run_input(struct session *s)
 {
-	for (int i = 0; i < RUN_BURST && !s->over && !throttled(s); i++)
+	for (int i = 0; i < RUN_BURST && !s->over && !s->due && !throttled(s); i++)
 		if (!(s->kind == SESSION_TTY ? tty_take(s) : take_line(s)))
 			break;
+}
+
+/** The command that had to wait, once nobody is in its way. */
+static void
+run_due(struct session *s)
+{
+	if (!s->due || s->front->pending)
+		return;
+	s->due = false;
+	run_command(s);
+	if (s->kind == SESSION_TTY && !s->over)
+		rdline_newline(s->rdl, PROMPT);
 }
 
 static bool
@@ -389,11 +424,12 @@ session_run(struct session *s, bool readable, uint64_t now)
 {
 	if (readable)
 		read_input(s);
+	run_due(s);
 	run_input(s);
 	outq_flush(s->outq, now);
 	if (is_dead(s, now))
 		return false;
-	if (s->eof && s->input_len == 0 && !s->overlong)
+	if (s->eof && s->input_len == 0 && !s->overlong && !s->due)
 		s->over = true;
 	return !(s->over && outq_unsent(&s->own) == 0);
 }

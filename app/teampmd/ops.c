@@ -28,20 +28,27 @@ op_fail(struct error_text *err, int rc, const char *what)
 	return rc;
 }
 
+void
+op_nap(struct daemon *d)
+{
+	if (d->pump != NULL)
+		d->pump(d);
+	else if (d->meanwhile != NULL)
+		d->meanwhile(d);
+	else
+		usleep(OP_POLL_US);
+}
+
 static int
 wait_until(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg,
                 uint64_t deadline)
 {
-
 	while (!control_call(&d->control, done, arg)) {
 		if (tp_clock_now() > deadline)
 			return -ETIMEDOUT;
-		if (d->pump != NULL)
-			d->pump(d);
-		else if (!atomic_load(&d->control_runs))
+		if (d->pump == NULL && !atomic_load(&d->control_runs))
 			return 0; /* before the loops start nobody holds anything */
-		else
-			usleep(OP_POLL_US);
+		op_nap(d);
 	}
 	return 0;
 }

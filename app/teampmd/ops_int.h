@@ -14,6 +14,8 @@ int op_fail(struct error_text *err, int rc, const char *what);
 void op_enable_all(struct control *c, bool on);
 /** Nothing waits between host port and members, and nobody is inside. Control. */
 bool op_drained(const struct control *c);
+/** Let others do something for some 200 us. Not while anything is half done: they may look at it. */
+void op_nap(struct daemon *d);
 /** Ask control until done() returns true. @return 0 or -ETIMEDOUT */
 int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
 /** Take a member out of the distribution and make its lcore leave the port alone. */

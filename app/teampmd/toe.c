@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_random.h>
 
@@ -18,7 +17,7 @@
 #include "service.h"
 
 /* What a member leaves is adopted by the others in slices of their turns. */
-#define LEAVE_TIMEOUT_MS 10000
+#define LEAVE_TIMEOUT_NS (10 * TP_NS_PER_S)
 /* Frames of neighbour discovery sent in one turn. */
 #define FRAMES_A_TURN 16
 
@@ -172,17 +171,18 @@ void
 toe_leave(struct worker *w, bool rehome)
 {
 	struct daemon *d = w->daemon;
+	uint64_t deadline = tp_clock_now() + LEAVE_TIMEOUT_NS;
 
 	if (w->toe == NULL)
 		return;
 	control_call(&d->control, fence, w);
-	for (unsigned int ms = 0; rehome && !tp_toe_left(d->toe, w->member->id); ms++) {
-		if (ms == LEAVE_TIMEOUT_MS) {
+	while (rehome && !tp_toe_left(d->toe, w->member->id)) {
+		if (tp_clock_now() > deadline) {
 			fprintf(stderr, "teampmd: connections of member %u find no other home\n",
 			                w->member->id);
 			break;
 		}
-		rte_delay_us_sleep(1000);
+		op_nap(d);
 	}
 	tp_toe_shard_free(w->toe);
 	w->toe = NULL;

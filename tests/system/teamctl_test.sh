@@ -5,7 +5,8 @@
 # alone
 #
 # Clients that ask for a lot and read nothing of it stall nothing: neither traffic nor other
-# clients nor what feeds the service manager's watchdog.
+# clients nor what feeds the service manager's watchdog. While an operation of one waits, others
+# can look at the team.
 . "$(dirname "$0")/lib.sh"
 
 WATCHDOG_MS=400
@@ -87,6 +88,46 @@ killed_readers() {
     team_stop
 }
 
+# A member whose peer stands still takes nothing; `stop` waits two seconds for it, and only those
+# wait along that want to change something.
+look_meanwhile() {
+    local peer stopping changing
+    make_hosts 0
+    need dpdk-testpmd
+    launch --vdev="net_memif0,role=server,socket=$tmp/memif.sock,socket-abstract=no" \
+        --vdev=net_tap0,iface=team0 -- --host net_tap0 --control-socket "$S"
+    wait_for 20 daemon_answers_or_died
+    bg dpdk-testpmd --no-huge -m 128 --no-pci --no-shconf --no-telemetry --file-prefix "tpsysp$id" \
+        --lcores 0@0,1@0 --log-level 3 --vdev="net_memif0,role=client,socket=$tmp/memif.sock,socket-abstract=no" \
+        -- --forward-mode=rxonly --total-num-mbufs=16384 --stats-period 1000 >"$tmp/peer.log" 2>&1
+    peer=$bg_pid
+    h ip addr add "$H4/24" dev team0
+    h ip link set team0 up
+    h ip neigh replace "$P4" lladdr "$PEER_MAC" dev team0
+    wait_for 10 all_distribute
+    kill -STOP "$peer"
+    h bash -c "dd if=/dev/zero bs=1000 count=8000 status=none >/dev/udp/$P4/9"
+    ctl stop &
+    stopping=$!
+    wait_for 5 has_event '^stop$'
+    alive $stopping || fail "stop waited for nothing, or the look for stop"
+    ctl set team updelay 70 &
+    changing=$!
+    for _ in 1 2 3; do
+        ctl show config >"$tmp/config"
+        alive $stopping || break
+        ! grep -q 'updelay 70' "$tmp/config" || fail "a change did not wait for stop"
+    done
+    wait $stopping
+    wait $changing
+    ctl show config | grep -q 'updelay 70'
+    kill -CONT "$peer"
+    kill -TERM "$daemon"
+    gone "$daemon" || fail "the daemon does not end"
+    daemon=
+}
+
 timed_case "eight stopped clients" stopped_readers
 testcase "twelve killed clients" killed_readers
+timed_case "looking while an operation waits" look_meanwhile
 finish

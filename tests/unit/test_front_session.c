@@ -342,6 +342,55 @@ test_socket_paths_are_checked(void **state)
 	assert_int_equal(socket_listen("/nonexistent/s", used, &err), -ENOENT);
 }
 
+#define HELP_QUIT                                                                                  \
+	"0 71 0\n  quit\n      Stop traffic, restore and close all ports, end the daemon\n"
+
+/* Another session's operation waits for something: looking goes on, changes keep their turn. */
+static void
+test_only_looks_while_an_operation_waits(void **state)
+{
+	struct session *s = *state;
+
+	front.pending = true;
+	assert_string_equal(ask(s, "help quit\nstart\nhelp quit\n"), HELP_QUIT);
+	assert_false(session_ready(s));
+	assert_true(session_run(s, false, now));
+	assert_string_equal(client_gets(), "");
+	front.pending = false;
+	assert_true(session_ready(s));
+	assert_string_equal(ask(s, ""), "0 0 0\n" HELP_QUIT);
+	assert_string_equal(fake_last(), "op_start");
+}
+
+static void
+test_client_that_left_still_gets_its_command_done(void **state)
+{
+	struct session *s = *state;
+
+	front.pending = true;
+	assert_string_equal(ask(s, "stop\n"), "");
+	shutdown(peer, SHUT_WR);
+	assert_true(session_run(s, true, now));
+	assert_true(session_run(s, true, now));
+	front.pending = false;
+	assert_false(session_run(s, false, now));
+	assert_string_equal(client_gets(), "0 0 0\n");
+	assert_string_equal(fake_last(), "op_stop");
+}
+
+static void
+test_files_wait_for_operations(void **state)
+{
+	struct session *file = session_new(&front, SESSION_FILE, file_with("stop\n"), "x.cmd");
+
+	front.pending = true;
+	assert_true(session_served(*state));
+	assert_false(session_served(file));
+	front.pending = false;
+	assert_true(session_served(file));
+	session_free(file);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -358,6 +407,9 @@ main(void)
 		TEST(test_gone_client_ends_the_session),
 		TEST(test_client_that_does_not_read),
 		TEST(test_client_that_reads_again),
+		TEST(test_only_looks_while_an_operation_waits),
+		TEST(test_client_that_left_still_gets_its_command_done),
+		TEST(test_files_wait_for_operations),
 		TEST(test_files_run_to_their_end),
 		TEST(test_files_stop_at_unknown_commands),
 		TEST(test_files_stop_at_failures),
