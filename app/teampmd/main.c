@@ -3,7 +3,11 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,6 +53,46 @@ only_asks(int argc, char **argv)
 		}
 	}
 	return NULL;
+}
+
+/* The lock by which EAL lets in one primary process at a time: with --no-shconf and --in-memory, which
+ * take none, somebody else may have it.
+ */
+static bool
+runtime_dir_is_anothers(const char *dir)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/config", dir);
+	fd = open(path, O_RDWR | O_CLOEXEC); /* closing it would end a lock of ours */
+	return fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* EAL leaves its directory behind, with what only a process that runs can use; it would clean up
+ * at the next start with the same --file-prefix, which may never come. Where others have files in
+ * it, it stays.
+ */
+static void
+remove_runtime_dir(void)
+{
+	static const char *const ours[] = { "config", "hugepage_info", "fbarray_*" };
+	const char *dir = rte_eal_get_runtime_dir();
+	char pattern[PATH_MAX];
+	glob_t found;
+
+	if (rte_eal_process_type() == RTE_PROC_SECONDARY || runtime_dir_is_anothers(dir))
+		return;
+	for (unsigned int i = 0; i < RTE_DIM(ours); i++) {
+		snprintf(pattern, sizeof(pattern), "%s/%s", dir, ours[i]);
+		if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+			continue;
+		for (size_t k = 0; k < found.gl_pathc; k++)
+			unlink(found.gl_pathv[k]);
+		globfree(&found);
+	}
+	rmdir(dir);
 }
 
 static void
@@ -104,10 +148,12 @@ main(int argc, char **argv)
 		fprintf(stderr, "teampmd: more than %d arguments\n", MAX_ARGS - 8);
 		return EXIT_USAGE;
 	}
+	atexit(remove_runtime_dir); /* runs after EAL's own handlers, which come later */
 	used = rte_eal_init(eal_argc, eal_argv);
 	if (used < 0) {
-		fprintf(stderr, "teampmd: EAL did not start: %s; see its messages above\n",
-		                rte_strerror(rte_errno));
+		fprintf(stderr, "teampmd: EAL did not start%s%s; see its messages above\n",
+		                rte_errno != 0 ? ": " : "",
+		                rte_errno != 0 ? rte_strerror(rte_errno) : "");
 		return EXIT_FAILURE;
 	}
 	/* EAL installs none of its own, but vdevs may have. */

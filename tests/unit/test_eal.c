@@ -139,6 +139,7 @@ test_eal_teardown(void **state)
 	rte_mempool_free(shared_pool);
 	shared_pool = NULL;
 	rte_eal_cleanup();
+	rmdir(rte_eal_get_runtime_dir());
 	eal_started = false;
 	return out == 0 ? 0 : -1;
 }
