@@ -14,8 +14,11 @@
 # engine's, everything else the kernel's. At last links are cut, restored and flapped under one
 # connection to it, which goes where its packets arrive.
 #
-# Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size MIB] [--serve SIZE] [--keep]
-# --size is what each side sends, --serve what the peer fetches from the team (1G).
+# Usage: scripts/quickstart.sh [--mode hash|active-backup] [--size SIZE] [--serve SIZE] [--keep]
+#   --mode   how the team sends (hash)
+#   --size   what each side sends to the other: 64M, 1G; a plain number is MiB (256M)
+#   --serve  what the peer fetches from the team itself (1G)
+#   --keep   keep the logs
 # Needs nothing but Debian 12; as an ordinary user it runs inside a user namespace where the
 # system allows that, else it balances a pcap file (without links to cut).
 set -euo pipefail
@@ -23,20 +26,27 @@ cd "$(dirname "$0")/.."
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 
 mode=hash
-size_mib=256
+size=256M
 serve_size=1G
 keep=false
 args=("$@")
 while [ $# -gt 0 ]; do
     case "$1" in
     --mode) mode=${2:?--mode needs a value}; shift ;;
-    --size) size_mib=${2:?--size needs a value}; shift ;;
+    --size) size=${2:?--size needs a value}; shift ;;
     --serve) serve_size=${2:?--serve needs a value}; shift ;;
     --keep) keep=true ;;
-    *) echo "quickstart.sh: unknown argument '$1' (there are --mode, --size, --serve and --keep)" >&2; exit 2 ;;
+    -h | --help) sed -n '/^# Usage/,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "quickstart.sh: unknown argument '$1' (there are --mode, --size, --serve and --keep; see --help)" >&2; exit 2 ;;
     esac
     shift
 done
+[[ $size =~ ^[1-9][0-9]{0,5}[MG]?$ ]] || {
+    echo "quickstart.sh: --size $size: not a size like 64M or 1G" >&2; exit 2; }
+case $size in
+*G) size_mib=$((${size%G} * 1024)) ;;
+*) size_mib=${size%M} ;;
+esac
 [[ $serve_size =~ ^[1-9][0-9]*[KMG]?$ ]] || {
     echo "quickstart.sh: --serve $serve_size: not a size like 64M or 1G" >&2; exit 2; }
 case "$mode" in hash | active-backup) ;; *)
