@@ -147,8 +147,7 @@ oversize_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint16_t old_mss, u
 	if (c->snd_mss >= old_mss)
 		return;
 	for (rec = c->tx_head; rec != NULL; rec = rec->next) {
-		if (tcp_rec_bytes(rec) <= c->snd_mss ||
-		                (rec->flags & (TP_TCP_REC_SACKED | TP_TCP_REC_LOST)))
+		if (tcp_rec_bytes(rec) <= c->snd_mss || tcp_rec_is_out_of_play(rec))
 			continue;
 		tcp_rec_mark(c, rec, TP_TCP_REC_EXEMPT, 0);
 		tcp_mark_lost(env, c, rec, &ack);

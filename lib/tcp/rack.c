@@ -74,15 +74,6 @@ tcp_mark_lost(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec *
 	tcp_rec_mark(c, rec, TP_TCP_REC_LOST, TP_TCP_REC_RETRANS | TP_TCP_REC_PROBE);
 }
 
-/* It arrived, or waits to be sent again. */
-static bool
-rec_is_out_of_play(const struct tp_tcp_rec *rec)
-{
-	if (rec->flags & TP_TCP_REC_SACKED)
-		return true;
-	return (rec->flags & (TP_TCP_REC_LOST | TP_TCP_REC_RETRANS)) == TP_TCP_REC_LOST;
-}
-
 /* Step 5. */
 uint64_t
 tcp_rack_detect(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *ack, uint64_t now)
@@ -91,7 +82,7 @@ tcp_rack_detect(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *a
 	struct tp_tcp_rec *rec;
 
 	for (rec = c->tx_head; rec != NULL; rec = rec->next) {
-		if (rec_is_out_of_play(rec))
+		if (tcp_rec_is_out_of_play(rec))
 			continue;
 		if (!tcp_sent_after(c->rack_xmit_ns, c->rack_end_seq, rec->sent_ns,
 		                    rec->seq + rec->len)) {
@@ -117,7 +108,7 @@ tcp_rack_timeout(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tcp_ack *
 	struct tp_tcp_rec *rec;
 
 	for (rec = c->tx_head; rec != NULL; rec = rec->next) {
-		if (rec_is_out_of_play(rec))
+		if (tcp_rec_is_out_of_play(rec))
 			continue;
 		if (rec == c->tx_head || !(c->flags & TP_TCP_F_SACK) ||
 		                rec->sent_ns + late_ns <= now)

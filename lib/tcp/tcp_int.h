@@ -115,6 +115,14 @@ tcp_rec_bytes(const struct tp_tcp_rec *rec)
 {
 	return rec->len - !!(rec->tcp_flags & TP_TCP_SYN) - !!(rec->tcp_flags & TP_TCP_FIN);
 }
+/* It arrived, or waits to be sent again. */
+static inline bool
+tcp_rec_is_out_of_play(const struct tp_tcp_rec *rec)
+{
+	if (rec->flags & TP_TCP_REC_SACKED)
+		return true;
+	return (rec->flags & (TP_TCP_REC_LOST | TP_TCP_REC_RETRANS)) == TP_TCP_REC_LOST;
+}
 /* Release what is acknowledged: records, and the buffers before ack_seq; snd_una becomes ack_seq,
  * snd_queued and bytes_out follow. Adds to ack. */
 void tcp_txq_acked(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint32_t ack_seq,

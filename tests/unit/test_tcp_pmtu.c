@@ -42,6 +42,36 @@ test_too_big(void **state)
 	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
 }
 
+/* The first router's word got lost: the next one is about what a timeout sent again, which does not
+ * wait for another timeout. */
+static void
+test_too_big_again(void **state)
+{
+	struct tcp_fix *f = *state;
+	uint32_t una = 961;
+
+	send_start(f);
+	send_write(f, 3);
+	send_expect(f, 0, 3);
+	while (f->env.mib[TP_TCP_M_TIMEOUTS] == 0)
+		tcp_tick(f);
+	tcp_expect(f, SEG(.seq = S(2), .len = SEND_MSS)); /* the probe before it */
+	tcp_expect(f, SEG(.seq = 1, .len = SEND_MSS));
+	tcp_expect_none(f);
+	f->now += SEND_RTT / 2;
+	icmp(f, TP_TCP_ICMP_MTU, S(0), 1000);
+	tcp_expect(f, SEG(.seq = 1, .len = 960));
+	for (; una < S(3); una += 960) {
+		f->now += SEND_RTT;
+		tcp_in(f, SEG(.ack = una));
+		while (tcp_nb_out(f) > 0)
+			assert_in_range(tcp_pop(f)->seg.len, 1, 960);
+	}
+	tcp_in(f, SEND_ACK(3));
+	assert_int_equal(f->env.mib[TP_TCP_M_TIMEOUTS], 1);
+	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
+}
+
 /* RFC 5927 4: only if the number that it quotes is in flight. */
 static void
 test_not_in_flight(void **state)
@@ -298,6 +328,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TCP_TEST(test_too_big),
+		TCP_TEST(test_too_big_again),
 		TCP_TEST(test_not_in_flight),
 		TCP_TEST(test_bounds),
 		TCP_TEST(test_bounds_v6),
