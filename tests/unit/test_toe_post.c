@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* Functions that are posted to connections of other lcores: each is called once, in order, on the lcore
+ * that owns the connection by then (lib/toe/post.c).
+ */
+
+#include "test_toe.h"
+
+static struct {
+	unsigned int nb;
+	uint8_t member[64];
+	uintptr_t arg[64];
+	bool gone[64];
+} calls;
+
+static void
+write_down(struct tp_toe_call *call, void *arg)
+{
+	assert_true(calls.nb < RTE_DIM(calls.arg));
+	calls.member[calls.nb] = tp_toe_member(call);
+	calls.gone[calls.nb] = call->conn == NULL;
+	calls.arg[calls.nb++] = (uintptr_t)arg;
+}
+
+static void
+post(tp_toe_id id, uintptr_t arg)
+{
+	toe_post(id, write_down, (void *)arg);
+}
+
+static int
+setup(void **state)
+{
+	memset(&calls, 0, sizeof(calls));
+	return toe_setup(state);
+}
+
+#define post_test(f) cmocka_unit_test_setup_teardown(f, setup, toe_teardown)
+
+static void
+test_runs_on_the_owner_with_its_next_turn(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	post(id, 7);
+	fake_turn(&team, 0);
+	assert_int_equal(calls.nb, 0);
+	fake_turn(&team, 1);
+	assert_int_equal(calls.nb, 1);
+	assert_int_equal(calls.member[0], 1);
+	assert_int_equal(calls.arg[0], 7);
+	assert_false(calls.gone[0]);
+	assert_int_equal(counted(1, TP_TOE_C_POSTED), 1);
+	toe_settle();
+	assert_int_equal(calls.nb, 1);
+}
+
+static void
+test_they_run_in_order(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	for (uintptr_t i = 0; i < 20; i++)
+		post(id, i);
+	toe_settle();
+	assert_int_equal(calls.nb, 20);
+	for (uintptr_t i = 0; i < 20; i++)
+		assert_int_equal(calls.arg[i], i);
+}
+
+static void
+test_they_follow_a_connection_that_moves(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	post(id, 0);
+	assert_int_equal(tp_toe_move(team.toe, id, 2), 0);
+	post(id, 1);
+	post(id, 2);
+	assert_int_equal(tp_toe_move(team.toe, id, 1), 0);
+	post(id, 3);
+	toe_settle();
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(calls.nb, 4);
+	for (uintptr_t i = 0; i < 4; i++)
+		assert_int_equal(calls.arg[i], i);
+	assert_int_equal(calls.member[0], 0);
+	assert_int_equal(calls.member[1], 2);
+	assert_int_equal(calls.member[2], 2);
+	assert_int_equal(calls.member[3], 1);
+}
+
+/* Rung at the old owner, which has released it since. */
+static void
+test_a_bell_at_the_old_owner_is_passed_on(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	post(id, 1);
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	fake_turn(&team, 0);
+	assert_int_equal(calls.nb, 0);
+	fake_turn(&team, 1);
+	assert_int_equal(calls.nb, 1);
+	assert_int_equal(calls.member[0], 1);
+}
+
+static void
+test_those_that_wait_when_it_ends_are_told(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	toe_post(id, toe_call_abort, NULL);
+	post(id, 1);
+	post(id, 2);
+	fake_turn(&team, 0);
+	assert_int_equal(told.closed, 1);
+	post(id, 3);
+	toe_settle();
+	assert_int_equal(calls.nb, 3);
+	/* The first two still found it, on its way to the end. */
+	assert_false(calls.gone[0]);
+	assert_true(calls.gone[2]);
+	assert_int_equal(calls.arg[2], 3);
+	assert_int_equal(calls.member[2], TP_MEMBER_NONE);
+}
+
+static void
+test_a_pool_that_is_empty_refuses(void **state)
+{
+	static void *all[8192];
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+	unsigned int nb = 0;
+
+	(void)state;
+	while (nb < RTE_DIM(all) && rte_mempool_get(team.toe->posts, &all[nb]) == 0)
+		nb++;
+	assert_true(nb > 0);
+	assert_int_equal(tp_toe_post(team.toe, id, write_down, NULL), -ENOBUFS);
+	assert_int_equal(tp_toe_move(team.toe, id, 1), -ENOBUFS);
+	rte_mempool_put_bulk(team.toe->posts, all, nb);
+	post(id, 1);
+	toe_settle();
+	assert_int_equal(calls.nb, 1);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
+/* All that were posted are given back, also those that were told that nobody is there. */
+static void
+test_posts_are_given_back(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	for (uintptr_t i = 0; i < 30; i++)
+		post(i % 2 == 0 ? id : id + (UINT64_C(1) << 32), i);
+	assert_int_equal(tp_toe_move(team.toe, id, 1), 0);
+	toe_settle();
+	assert_int_equal(calls.nb, 30);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
+static void
+test_a_move_to_nowhere_is_refused(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_int_equal(tp_toe_move(team.toe, id, FAKE_MEMBERS), -ENODEV);
+	assert_int_equal(tp_toe_move(team.toe, id, TP_MEMBER_NONE), -ENODEV);
+	toe_stop(2);
+	assert_int_equal(tp_toe_move(team.toe, id, 2), -ENODEV);
+	toe_settle();
+	assert_word(id, OWN, 0);
+}
+
+/* It was posted while the member still ran. */
+static void
+test_a_dead_members_bells_are_answered_by_others(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	team.home = 1;
+	post(id, 1);
+	toe_stop(0);
+	post(id, 2);
+	toe_settle();
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(calls.nb, 2);
+	assert_int_equal(calls.member[0], 1);
+	assert_int_equal(calls.arg[0], 1);
+	assert_int_equal(calls.arg[1], 2);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		post_test(test_runs_on_the_owner_with_its_next_turn),
+		post_test(test_they_run_in_order),
+		post_test(test_they_follow_a_connection_that_moves),
+		post_test(test_a_bell_at_the_old_owner_is_passed_on),
+		post_test(test_those_that_wait_when_it_ends_are_told),
+		post_test(test_a_pool_that_is_empty_refuses),
+		post_test(test_posts_are_given_back),
+		post_test(test_a_move_to_nowhere_is_refused),
+		post_test(test_a_dead_members_bells_are_answered_by_others),
+	};
+
+	return toe_run(tests);
+}
