@@ -3,7 +3,8 @@
 # Copyright (c) 2026 teampmd authors
 """Write the seeds in corpus/parse (struct control of fuzz_parse.c, then a frame) and corpus/inet
 (the same, of fuzz_inet.c, for each of several frames), corpus/http (struct control of fuzz_http.c,
-then requests), and corpus/tcp_check (control, spoils and steps of fuzz_tcp_check.c)."""
+then requests), corpus/tcp_check (control, spoils and steps of fuzz_tcp_check.c), and corpus/toe
+(commands of fuzz_toe.c)."""
 
 from pathlib import Path
 
@@ -167,9 +168,49 @@ TCP_CHECK_SEEDS = {
     "last-ack": tcp_check(PEER_FIN | SENT | RECEIVED, [spoil(CONN, 0, 0, 6)], 0x28),
 }
 
+ARRIVE, FOREIGN, REQUEST, GARBAGE, MOVE, POST, CONNECT, PLACE, STOP, TURN = range(10)
+DOWN, DRAIN = 1, 2
+RST_FLAG, ACK_FLAG, FIN_ACK, DATA_ACK = 4, 16, 17, 0x3d
+
+
+def toe(what, member=0, peer=0, to=0, *garbage):
+    return bytes([what, member, peer, to]) + bytes(garbage).ljust(4, b"\0")
+
+
+def toe_open(member, peer):
+    return (toe(ARRIVE, member, peer) + toe(TURN) +
+            toe(ARRIVE, member, peer, 0, 1, 1, ACK_FLAG) + toe(TURN))
+
+
+def toe_said(member, peer, flags=ACK_FLAG):
+    return toe(ARRIVE, member, peer, 0, DATA_ACK, 1, flags)
+
+
+TOE_OPEN = b"".join(toe_open(n % 3, n) for n in range(6))
+TOE_ENDS = b"".join(toe_said(0, n, FIN_ACK if n % 2 else RST_FLAG) for n in range(8)) + toe(TURN, 0, 0, 0, 60)
+TOE_SEEDS = {
+    "follow": TOE_OPEN + (toe_said(1, 0) + toe(TURN, 0, 0, 0, 50)) * 5 + TOE_ENDS,
+    "ask": TOE_OPEN + toe(REQUEST, 0, 0, 1) + toe(TURN) + toe(REQUEST, 1, 0, 2, 1, 20) +
+           toe(REQUEST, 1, 0, 2) + toe(TURN) + TOE_ENDS,
+    "garbage": TOE_OPEN + b"".join(toe(GARBAGE, n % 3, n, n % 4, n, n, n, n) for n in range(60)) + TOE_ENDS,
+    "foreign": TOE_OPEN + b"".join(toe(FOREIGN, n % 3, n % 6, n % 2, 1, 1, ACK_FLAG, n % 5) for n in range(24)) +
+               toe(TURN) + TOE_ENDS,
+    "move": TOE_OPEN + b"".join(toe(MOVE, 0, n, 2) + toe_said(1, n) + toe(TURN, 2, 0, 0, 2, n & 1)
+                                for n in range(6)) + TOE_ENDS,
+    "drain": TOE_OPEN + toe(PLACE, 0, 0, DOWN) + toe(TURN) + toe(PLACE, 1, 0, DRAIN) + toe(TURN) * 2 +
+             toe(PLACE) + toe(TURN) + TOE_ENDS,
+    "park": TOE_OPEN + toe(TURN, 0, 0, 0, 40) * 3 + toe_said(2, 0) + toe(POST, 0, 2) + toe(TURN) +
+            toe(STOP, 2) + toe(TURN) * 2 + toe_said(0, 4) + TOE_ENDS,
+    "freeze": TOE_OPEN + toe(STOP, 0, 0, 0, 1) + toe_said(1, 3) + toe(TURN) * 3 + toe(STOP, 0) + TOE_ENDS,
+    "freeze-moving": TOE_OPEN + toe(MOVE, 0, 0, 1) + toe(STOP, 1, 0, 0, 0) + toe(TURN) * 3 + toe(STOP, 1) +
+                     toe(STOP, 0, 2, 0, 1) + toe(TURN) * 3 + TOE_ENDS,
+    "connect": toe(CONNECT, 0, 1, 0) + toe(CONNECT, 0, 2, 1, 1) + toe(STOP, 1) + toe(TURN) * 2 +
+               toe(ARRIVE, 2, 1, 0, 1, 1, 0x12) + toe(TURN) + toe(POST, 0, 0) + toe(POST, 0, 1) + toe(TURN),
+}
+
 corpus = Path(__file__).resolve().parent / "corpus"
 for target, seeds in (("parse", SEEDS), ("inet", INET_SEEDS), ("http", HTTP_SEEDS),
-                      ("tcp_check", TCP_CHECK_SEEDS)):
+                      ("tcp_check", TCP_CHECK_SEEDS), ("toe", TOE_SEEDS)):
     (corpus / target).mkdir(parents=True, exist_ok=True)
     for name, seed in seeds.items():
         (corpus / target / name).write_bytes(seed)
