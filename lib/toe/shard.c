@@ -301,9 +301,11 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	for (uint32_t slot = 0; slot < s->nb_fresh; slot++) {
 		struct tp_tcp_conn *c = &s->conn[slot];
 
-		if (c->state == TP_TCP_CLOSED || !keep(s, slot))
+		/* One that has closed, but whose user does not know yet, has its reason. */
+		if ((c->state == TP_TCP_CLOSED && c->events == 0) || !keep(s, slot))
 			continue;
-		c->reason = TP_TCP_R_ABORT;
+		if (c->state != TP_TCP_CLOSED)
+			c->reason = TP_TCP_R_ABORT;
 		conn_free(s, c);
 		ended++;
 	}
