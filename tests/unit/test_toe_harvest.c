@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Copyright (c) 2026 teampmd authors
+ */
+
+/* What a member leaves whose lcore froze (lib/toe/harvest.c): whole contexts are adopted, the one it was
+ * at work on is torn, lists and letters go to others, and in the end nothing is in its memory.
+ */
+
+#include "manage.h"
+#include "test_toe.h"
+
+/* It froze at work on this one; others know of nothing yet. */
+static void
+freeze_at(uint8_t member, uint32_t handle)
+{
+	atomic_store(&shard(member)->cur, handle);
+	toe_stop(member);
+}
+
+static void
+replace(uint8_t member)
+{
+	assert_true(tp_toe_left(team.toe, member));
+	assert_int_equal(tp_toe_shard_free(shard(member)), 0);
+	rte_pktmbuf_free_bulk(team.member[member].ring, team.member[member].nb_ring);
+	fake_member_open(&team, member);
+}
+
+static void
+say(struct fake_peer *p, uint8_t member)
+{
+	fake_say(&team, p, member, TP_TCP_ACK | TP_TCP_PSH, 1);
+}
+
+static void
+test_whole_ones_are_assigned_to_others(void **state)
+{
+	struct fake_peer p[3];
+	tp_toe_id id[3];
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	team.home = 2;
+	assert_false(tp_toe_left(team.toe, 0));
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	for (unsigned int i = 0; i < 3; i++)
+		assert_word(id[i], OWN, 2);
+	assert_int_equal(counted(2, TP_TOE_C_MOVE_HARVEST), 3);
+	assert_int_equal(counted(2, TP_TOE_C_MOVED_IN), 3);
+	assert_int_equal(counted(0, TP_TOE_C_TORN), 0);
+	assert_int_equal(told.moved, 3);
+	assert_int_equal(told.closed, 0);
+	assert_int_equal(team.nb_sent, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		say(&p[i], 2);
+	toe_settle();
+	assert_int_equal(told.bytes, 3);
+	replace(0);
+}
+
+static void
+test_a_packet_takes_one_at_once(void **state)
+{
+	struct fake_peer p, q;
+	tp_toe_id id = toe_conn(&p, 0, 0), other = toe_conn(&q, 1, 0);
+
+	(void)state;
+	team.home = 2;
+	freeze_at(0, NO_INDEX);
+	/* Not before it is taken apart: until then they are forwarded to it. */
+	say(&p, 1);
+	assert_word(id, OWN, 0);
+	assert_int_equal(team.member[0].nb_ring, 1);
+	harvest_step(team.toe);
+	/* The first slice has assigned them already; who gets a packet forwards it then. */
+	toe_settle();
+	assert_word(id, OWN, 2);
+	assert_word(other, OWN, 2);
+	p.seq--; /* it is sent again */
+	say(&p, 1);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+}
+
+static void
+test_a_packet_before_the_background(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	team.home = 2;
+	freeze_at(0, NO_INDEX);
+	/* As if the slices were at other handles. */
+	team.toe->nb_handles -= 1;
+	atomic_fetch_or(&team.toe->dead, RTE_BIT32(0));
+	say(&p, 1);
+	assert_word(id, OWN, 1);
+	team.toe->nb_handles += 1;
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(told.bytes, 1);
+	assert_int_equal(counted(1, TP_TOE_C_MOVE_HARVEST), 1);
+	assert_int_equal(counted(2, TP_TOE_C_MOVED_IN), 0);
+	replace(0);
+}
+
+static void
+test_the_torn_one_ends_and_tells_its_peer(void **state)
+{
+	struct fake_peer p, q;
+	tp_toe_id torn = toe_conn(&p, 0, 0), whole = toe_conn(&q, 1, 0);
+
+	(void)state;
+	team.home = 1;
+	/* Its state is anything. */
+	conn_of(torn)->cwnd = 0;
+	conn_of(torn)->rto_us = 0;
+	freeze_at(0, (uint32_t)torn);
+	toe_settle();
+	assert_int_equal(counted(0, TP_TOE_C_TORN), 1);
+	assert_int_equal(told.closed, 1);
+	assert_int_equal(told.reason, TP_TCP_R_TORN);
+	assert_int_equal(told.member, 1);
+	assert_int_equal(told.nb_ends, 1);
+	assert_int_equal(told.end.reason, TP_TCP_R_TORN);
+	assert_true(told.end.id == torn);
+	assert_int_equal(team.nb_sent, 1);
+	assert_int_equal(fake_last(&team, p.port)->flags, TP_TCP_RST | TP_TCP_ACK);
+	assert_int_equal(fake_last(&team, p.port)->seq, p.ack);
+	assert_int_equal(fake_last(&team, p.port)->ack, p.seq);
+	assert_int_equal(fake_last(&team, p.port)->member, 1);
+	assert_word(whole, OWN, 1);
+	assert_word(torn, FREE, TP_MEMBER_NONE);
+	replace(0);
+}
+
+/* Nobody but the last member is there to tell it. */
+static void
+test_torn_on_the_last_member(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id torn = toe_conn(&p, 0, 0);
+
+	(void)state;
+	toe_stop(1);
+	toe_stop(2);
+	toe_settle();
+	freeze_at(0, (uint32_t)torn);
+	toe_settle();
+	assert_true(tp_toe_left(team.toe, 0));
+	assert_int_equal(told.closed, 0);
+	assert_int_equal(tp_toe_shard_free(shard(0)), 1);
+	team.member[0].shard = NULL;
+	assert_int_equal(told.closed, 1);
+	assert_int_equal(told.reason, TP_TCP_R_TORN);
+}
+
+/* At work on one that is not its own any more: nothing is torn. */
+static void
+test_frozen_after_it_had_let_go(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	freeze_at(0, (uint32_t)id);
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(counted(0, TP_TOE_C_TORN), 0);
+	say(&p, 1);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+	replace(0);
+}
+
+/* The word says XFER, but it froze before the slot was in the inbox. */
+static void
+test_frozen_between_the_word_and_the_inbox(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	atomic_store(&shard(1)->inbox, LINK_END);
+	atomic_store(&shard(0)->nb_listed, 0);
+	freeze_at(0, (uint32_t)id);
+	toe_settle();
+	assert_word(id, OWN, 1);
+	say(&p, 1);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+	replace(0);
+}
+
+/* It had won the word, and copied what the old owner still has. */
+static void
+test_frozen_as_it_adopted(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+	uint64_t word;
+
+	(void)state;
+	team.home = 2;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	word = word_of_id(id);
+	atomic_store(&handle_of(id)->word,
+	                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_OWN, 1));
+	freeze_at(1, (uint32_t)id);
+	toe_settle();
+	assert_int_equal(counted(1, TP_TOE_C_TORN), 0);
+	assert_int_equal(told.closed, 0);
+	say(&p, 2);
+	toe_settle();
+	assert_word(id, OWN, 2);
+	assert_int_equal(told.bytes, 1);
+	replace(1);
+}
+
+/* Those that were on their way to it go to somebody else, by a packet or in the background. */
+static void
+test_its_inbox_goes_to_others(void **state)
+{
+	struct fake_peer p[2];
+	tp_toe_id id[2];
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		id[i] = toe_conn(&p[i], i, 0);
+		assert_true(conn_release(shard(0), (uint32_t)id[i], 0, 1, TP_TOE_WHY_COMMAND));
+	}
+	team.home = 2;
+	freeze_at(1, NO_INDEX);
+	toe_settle();
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_word(id[i], OWN, 2);
+		say(&p[i], 2);
+	}
+	toe_settle();
+	assert_int_equal(told.bytes, 2);
+	assert_int_equal(shard(0)->nb_listed, 0);
+	/* Their slots came back. */
+	for (unsigned int i = 0; i < 2; i++)
+		assert_false(slot_away(shard(0), i));
+	replace(1);
+}
+
+static void
+test_posts_for_it_are_carried_out_by_others(void **state)
+{
+	uint32_t len = 5;
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	team.home = 1;
+	toe_post(id, toe_send_bytes, &len);
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_non_null(fake_last(&team, p.port));
+	assert_int_equal(fake_last(&team, p.port)->len, 5);
+	assert_int_equal(fake_last(&team, p.port)->member, 1);
+}
+
+static void
+test_an_open_that_it_did_not_come_to(void **state)
+{
+	struct tp_toe_connect how = { .user = &toe_user,
+		.raddr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2 },
+		.rport = 4000,
+		.member = 0 };
+	tp_toe_id id = tp_toe_connect(team.toe, &how);
+
+	(void)state;
+	team.home = 1;
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(fake_nb_sent(&team, 4000, TP_TCP_SYN), 1);
+	assert_int_equal(fake_last(&team, 4000)->member, 1);
+	replace(0);
+}
+
+static void
+test_what_ended_on_it_is_free_again(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	fake_say(&team, &p, 0, TP_TCP_ACK | TP_TCP_FIN, 0);
+	toe_post(id, toe_call_close, NULL);
+	toe_settle();
+	fake_hear(&team, &p);
+	fake_say(&team, &p, 0, TP_TCP_ACK, 0);
+	toe_settle();
+	assert_word(id, DEAD, 0);
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	assert_word(id, FREE, TP_MEMBER_NONE);
+	replace(0);
+	toe_conn(&p, 0, 1); /* the same port */
+}
+
+/* It froze between the word and its list of those that ended. */
+static void
+test_what_ended_on_it_and_is_on_no_list(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	fake_say(&team, &p, 0, TP_TCP_ACK | TP_TCP_FIN, 0);
+	toe_post(id, toe_call_close, NULL);
+	toe_settle();
+	fake_hear(&team, &p);
+	fake_say(&team, &p, 0, TP_TCP_ACK, 0);
+	toe_settle();
+	shard(0)->ended_tail = shard(0)->ended_head;
+	freeze_at(0, NO_INDEX);
+	assert_false(tp_toe_left(team.toe, 0));
+	for (unsigned int i = 0; i < 3; i++)
+		toe_settle();
+	assert_word(id, FREE, TP_MEMBER_NONE);
+	replace(0);
+}
+
+static void
+test_waits_until_all_know(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	rte_rcu_qsbr_thread_register(team.qsbr, 1);
+	rte_rcu_qsbr_thread_online(team.qsbr, 1);
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	assert_word(id, OWN, 0);
+	assert_int_equal(atomic_load(&team.toe->dead), 0);
+	assert_false(tp_toe_left(team.toe, 0));
+	rte_rcu_qsbr_quiescent(team.qsbr, 1);
+	toe_settle();
+	assert_int_equal(atomic_load(&team.toe->dead), RTE_BIT32(0));
+	assert_int_not_equal(WORD_MEMBER(word_of_id(id)), 0);
+	rte_rcu_qsbr_thread_offline(team.qsbr, 1);
+	rte_rcu_qsbr_thread_unregister(team.qsbr, 1);
+}
+
+/* Better one whose port is down than nobody. */
+static void
+test_to_one_that_is_down_if_there_is_no_other(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	tp_toe_set_place(team.toe, 1, TP_TOE_DOWN);
+	toe_stop(2);
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	assert_word(id, OWN, 1);
+	replace(0);
+}
+
+/* Parked ones are in nobody's memory. */
+static void
+test_parked_ones_stay(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id;
+
+	(void)state;
+	conf.move.idle_ns = MS;
+	toe_reopen();
+	id = toe_conn(&p, 0, 0);
+	fake_wait(&team, 2 * MS);
+	toe_settle();
+	assert_word(id, PARK, 0);
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	assert_word(id, PARK, 0);
+	replace(0);
+	say(&p, 1);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+}
+
+static void
+test_fencing_twice_and_nobody(void **state)
+{
+	(void)state;
+	tp_toe_fence(team.toe, FAKE_MEMBERS);
+	toe_stop(0);
+	assert_int_equal(atomic_load(&team.toe->alive), RTE_BIT32(1) | RTE_BIT32(2));
+	assert_int_equal(atomic_load(&team.toe->usable), RTE_BIT32(1) | RTE_BIT32(2));
+	assert_null(shard_alive(team.toe, 0));
+	toe_settle();
+	tp_toe_fence(team.toe, 0);
+	assert_int_equal(team.toe->manager->fencing, 0);
+	replace(0);
+	assert_int_equal(atomic_load(&team.toe->alive), 7);
+	assert_int_equal(atomic_load(&team.toe->usable), 7);
+	assert_int_equal(atomic_load(&team.toe->dead), 0);
+}
+
+static void
+test_two_at_once(void **state)
+{
+	struct fake_peer p[4];
+	tp_toe_id id[4];
+
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++)
+		id[i] = toe_conn(&p[i], i, i % 2);
+	team.home = 1; /* which is dead */
+	toe_stop(0);
+	toe_stop(1);
+	toe_settle();
+	toe_settle();
+	for (unsigned int i = 0; i < 4; i++)
+		assert_word(id[i], OWN, 2);
+	replace(0);
+	replace(1);
+}
+
+/* It released one to a member that dies before it looks into its inbox, and then dies itself. */
+static void
+test_a_slot_in_a_dead_members_inbox(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	toe_stop(1);
+	toe_stop(0);
+	assert_false(tp_toe_left(team.toe, 0));
+	toe_settle();
+	toe_settle();
+	assert_word(id, OWN, 2);
+	replace(0);
+	replace(1);
+	say(&p, 2);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		toe_test(test_whole_ones_are_assigned_to_others),
+		toe_test(test_a_packet_takes_one_at_once),
+		toe_test(test_a_packet_before_the_background),
+		toe_test(test_the_torn_one_ends_and_tells_its_peer),
+		toe_test(test_torn_on_the_last_member),
+		toe_test(test_frozen_after_it_had_let_go),
+		toe_test(test_frozen_between_the_word_and_the_inbox),
+		toe_test(test_frozen_as_it_adopted),
+		toe_test(test_its_inbox_goes_to_others),
+		toe_test(test_posts_for_it_are_carried_out_by_others),
+		toe_test(test_an_open_that_it_did_not_come_to),
+		toe_test(test_what_ended_on_it_is_free_again),
+		toe_test(test_what_ended_on_it_and_is_on_no_list),
+		toe_test(test_waits_until_all_know),
+		toe_test(test_to_one_that_is_down_if_there_is_no_other),
+		toe_test(test_parked_ones_stay),
+		toe_test(test_fencing_twice_and_nobody),
+		toe_test(test_two_at_once),
+		toe_test(test_a_slot_in_a_dead_members_inbox),
+	};
+
+	return toe_run(tests);
+}
