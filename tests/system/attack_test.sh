@@ -6,9 +6,8 @@
 # memory is bounded, everything is counted.
 # alone
 . "$(dirname "$0")/lib.sh"
+. "$here/toe.sh"
 
-get_tcp() { get tcp ".$1"; }
-http_answers() { p curl -sSfg --max-time "${2:-1}" -o /dev/null "$(url "$1" 80)/info"; }
 rss_kb() { awk '/^VmRSS/ { print $2 }' "/proc/$daemon/status"; }
 attack() { # COMMAND ADDRESS OWN-ADDRESS
     T=100 p /usr/bin/python3 "$here/attack.py" "$1" br0 "$(get team .mac)" "$2" "$3" "$teamctl" "$S"
@@ -146,6 +145,7 @@ unknown_unicast() {
     ctl set team promisc on
     legit_start 2
     legit_end
+    wait_for 5 no_conns
     refused=$(get tcp '[.OutRsts, .SyncookiesSent, .toe_rx_segments] | @json')
     seen=$(get "port stats 0" .rx_good_packets)
     T=30 tool unicast_in "$P" br0 "$H4" 200000 | tee "$tmp/flood"

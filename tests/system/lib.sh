@@ -410,7 +410,7 @@ tool() { timeout -k 2 "${T:-60}" /usr/bin/python3 "$here/tool.py" "$@"; }
 in_ns() { local ns=$1; shift; timeout -k 2 "${T:-60}" ip netns exec "$ns" "$@"; }
 
 answers() { h ping -c 1 -W 1 "$1"; }
-peer_answers() { p ping -c 1 -W 1 "$1"; }
+peer_answers() { p ping -c 1 -W 5 "$1"; }
 ping_both() { wait_for 5 answers "$P4" && wait_for 5 answers "$P6"; }
 url() { case $1 in *:*) echo "http://[$1]:$2" ;; *) echo "http://$1:$2" ;; esac; }
 

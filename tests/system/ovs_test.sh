@@ -22,7 +22,12 @@ peer_ovs() {
     bg ip netns exec "$P" ovs-vswitchd "unix:$tmp/db.sock" --unixctl="$tmp/vswitchd.ctl" \
         --log-file="$tmp/vswitchd.log" --disable-system
     wait_for 20 appctl version
-    for ((i = 0; i < nb_members; i++)); do p ip link set "p$i" mtu 1500 up; done
+    for ((i = 0; i < nb_members; i++)); do
+        # With a datapath in userspace the kernel behind a port hears all, too: it must not answer
+        # for the bridge's address, or the host sends to a MAC that goes with that link.
+        p sysctl -qw "net.ipv4.conf.p$i.arp_ignore=8" "net.ipv6.conf.p$i.disable_ipv6=1"
+        p ip link set "p$i" mtu 1500 up
+    done
     for kind in system netdev; do
         vs ovs-vsctl --timeout=8 -- --if-exists del-br br0 -- add-br br0 -- \
             set bridge br0 datapath_type=$kind other-config:hwaddr="$PEER_MAC" fail-mode=standalone &&
@@ -71,9 +76,8 @@ failover() {
     noise_end
     note "stop up $(stream_of up .max_stop_ms) ms, down $(stream_of down .max_stop_ms) ms," \
         "lost $(stream_of up .lost) and $(stream_of down .lost), noise $noise_ms ms"
-    # How long the switch itself takes to see the link depends on its share of the CPUs.
-    silence up 1500
-    silence down 1500
+    silence up 300
+    silence down 300
     expect "primary after the cut" "$(get team .primary_changes)" -eq 3
     expect "duplicates" "$(($(stream_of up .duplicates) + $(stream_of down .duplicates)))" -eq 0
     for address in "$P4" "$P6"; do files_both_ways "$address" 500000; done

@@ -38,7 +38,8 @@ serves_http() { # MODE
     serve "$H" 8080 "$tmp/www-h"
     p curl -sSfg --max-time 5 -o /dev/null "$(url "$H4" 8080)/"
     p curl -sSfg --max-time 5 -o /dev/null "$(url "$H6" 8080)/"
-    peer_answers "$H4" && peer_answers "$H6"
+    peer_answers "$H4"
+    peer_answers "$H6"
     clean_end
 }
 
@@ -54,13 +55,15 @@ no_host() {
     mbufs_base=$(mbufs_in_use)
     wait_for 15 http_answers "$H4" # after RFC 5227's probes
     wait_for 5 http_answers "$H6"
-    peer_answers "$H4" && peer_answers "$H6"
+    peer_answers "$H4"
+    peer_answers "$H6"
     download "$H4" 5000000
     download "$H6" 5000000
     ! p curl -s --max-time 2 "$(url "$H4" 81)/" || fail "somebody serves port 81"
     expect "refused" "$(get_tcp toe_rx_refused)" -ge 1
     # No host is there to say so: ICMP unreachable for what is no TCP, and the peer's socket hears it.
-    udp_refused "$H4" && udp_refused "$H6"
+    udp_refused "$H4"
+    udp_refused "$H6"
     p python3 -c "
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)

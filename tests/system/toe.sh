@@ -12,7 +12,7 @@ print(q.digest_of_sequence($1))"); }
 get_tcp() { get tcp ".$1"; }
 conns() { get "conn summary" '[.states | to_entries[] | select(.key != "TIME_WAIT") | .value] | add // 0'; }
 no_conns() { [ "$(conns)" -eq 0 ]; }
-http_answers() { p curl -sfg --max-time 1 -o /dev/null "$(url "$1" 80)/info"; }
+http_answers() { p curl -sSfg --max-time "${2:-1}" -o /dev/null "$(url "$1" 80)/info"; } # ADDRESS [SECONDS]
 
 toe_start() { # MODE [OPTION...]
     local mode=$1

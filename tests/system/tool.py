@@ -641,6 +641,7 @@ def vlan_recv(s):
 
 def vlanecho(iface):
     s = vlan_socket(iface)
+    print("echoes", flush=True)
     while True:
         data = vlan_recv(s)
         if data is None:

@@ -8,8 +8,10 @@
 # Not every kernel has VLAN devices: frames with one tag or two are made, and sent back, by hand.
 echo_on() {
     local i
-    for i; do bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" vlanecho "$i"; done
-    sleep 0.3
+    for i; do
+        bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" vlanecho "$i" >"$tmp/echo.$i"
+        wait_for 5 grep -q echoes "$tmp/echo.$i"
+    done
 }
 back_on() { in_ns "$H" /usr/bin/python3 "$here/tool.py" vlanping team0 "$PEER_MAC" "$1" "$2"; } # TAGS COUNT
 
