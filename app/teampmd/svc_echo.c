@@ -11,41 +11,55 @@
 
 #include "service.h"
 
+/* Buffer by buffer, as all of them may be more than the send buffer takes at once. */
+static void
+send_waiting(struct tp_toe_call *call)
+{
+	struct rte_mbuf *m = call->arg;
+	int rc = 0;
+
+	while (m != NULL) {
+		struct rte_mbuf *next = m->next;
+		uint32_t len = m->data_len;
+
+		m->next = NULL;
+		m->nb_segs = 1;
+		m->pkt_len = len;
+		rc = tp_toe_send(call, m, next == NULL);
+		if (rc != 0) {
+			m->next = next;
+			break;
+		}
+		tp_toe_consumed(call, len);
+		m = next;
+	}
+	if (rc != 0 && rc != -ENOBUFS) {
+		rte_pktmbuf_free(m);
+		m = NULL;
+	}
+	call->arg = m;
+}
+
 static void
 echo_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	uint32_t len = data->pkt_len;
+	struct rte_mbuf *waiting = call->arg;
 
-	if (call->arg != NULL) {
-		rte_pktmbuf_chain(call->arg, data);
-		return;
-	}
-	if (tp_toe_send(call, data, true) == 0) {
-		tp_toe_consumed(call, len);
+	if (waiting != NULL) {
+		rte_pktmbuf_lastseg(waiting)->next = data;
 		return;
 	}
 	call->arg = data;
+	send_waiting(call);
 }
 
 static void
 echo_writable(struct tp_toe_call *call)
 {
-	struct rte_mbuf *data = call->arg;
-	uint32_t len;
-	int rc;
-
-	if (data == NULL)
+	if (call->arg == NULL)
 		return;
-	len = data->pkt_len;
-	rc = tp_toe_send(call, data, true);
-	if (rc == -ENOBUFS)
-		return;
-	call->arg = NULL;
-	if (rc == 0)
-		tp_toe_consumed(call, len);
-	else
-		rte_pktmbuf_free(data);
-	if (tp_toe_at_eof(call))
+	send_waiting(call);
+	if (call->arg == NULL && tp_toe_at_eof(call))
 		tp_toe_close(call);
 }
 

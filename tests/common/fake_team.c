@@ -43,25 +43,43 @@ op_room(void *arg)
 }
 
 static void
+copy_out(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint8_t *to)
+{
+	const void *from = rte_pktmbuf_read(m, off, len, to);
+
+	MUST(from != NULL);
+	if (from != to)
+		memcpy(to, from, len);
+}
+
+static void
 write_down(struct fake_member *member, const struct rte_mbuf *m)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
 	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + 1);
 	const struct rte_tcp_hdr *tcp = (const struct rte_tcp_hdr *)(ip + 1);
 	struct fake_team *t = member->team;
+	uint32_t off = sizeof(*eth) + sizeof(*ip), len;
 
 	if (eth->ether_type != rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) ||
 	                ip->next_proto_id != IPPROTO_TCP || t->nb_sent == FAKE_SENT)
 		return;
+	off += (tcp->data_off >> 4) * 4;
+	len = m->pkt_len - off;
 	t->sent[t->nb_sent++] = (struct fake_sent){
 		.member = member->index,
 		.flags = tcp->tcp_flags,
 		.lport = rte_be_to_cpu_16(tcp->src_port),
 		.rport = rte_be_to_cpu_16(tcp->dst_port),
-		.len = m->pkt_len - sizeof(*eth) - sizeof(*ip) - (tcp->data_off >> 4) * 4,
+		.len = len,
 		.seq = rte_be_to_cpu_32(tcp->sent_seq),
 		.ack = rte_be_to_cpu_32(tcp->recv_ack),
+		.at = t->nb_text,
 	};
+	if (len == 0 || t->nb_text + len > FAKE_TEXT)
+		return;
+	copy_out(m, off, len, &t->text[t->nb_text]);
+	t->nb_text += len;
 }
 
 static void
@@ -180,7 +198,9 @@ fake_team_open(struct fake_team *t, struct rte_mempool *pool, const struct tp_to
 	const char *why;
 
 	fake_team_conf(&few);
-	*t = (struct fake_team){ .pool = pool, .now = FAKE_BEGIN_NS };
+	memset(t, 0, sizeof(*t));
+	t->pool = pool;
+	t->now = FAKE_BEGIN_NS;
 	tp_clock_set_virtual(t->now);
 	t->qsbr = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(FAKE_MEMBERS), RTE_CACHE_LINE_SIZE);
 	MUST(t->qsbr != NULL && rte_rcu_qsbr_init(t->qsbr, FAKE_MEMBERS) == 0);
@@ -247,7 +267,7 @@ fake_turns(struct fake_team *t, unsigned int nb)
 void
 fake_forget(struct fake_team *t)
 {
-	t->nb_sent = 0;
+	t->nb_sent = t->nb_text = 0;
 }
 
 const struct fake_sent *
@@ -270,12 +290,32 @@ fake_nb_sent(const struct fake_team *t, uint16_t rport, uint8_t flags)
 	return n;
 }
 
+uint32_t
+fake_text(const struct fake_team *t, uint16_t rport, void *text, uint32_t size)
+{
+	uint32_t nb = 0, next = 0;
+	bool first = true;
+
+	for (uint32_t i = 0; i < t->nb_sent; i++) {
+		const struct fake_sent *s = &t->sent[i];
+		uint32_t len = RTE_MIN(s->len, size - nb);
+
+		if (s->rport != rport || s->len == 0 || (!first && s->seq != next))
+			continue;
+		memcpy((uint8_t *)text + nb, &t->text[s->at], len);
+		nb += len;
+		next = s->seq + s->len;
+		first = false;
+	}
+	return nb;
+}
+
 /* ---- the peer ----------------------------------------------------------------------------------- */
 
 struct rte_mbuf *
 fake_segment(struct fake_team *t, const struct fake_peer *p, uint8_t flags, uint16_t len)
 {
-	struct tp_tcp_key key = tcp_frame_key(false, 2, p->port, 1, FAKE_PORT);
+	struct tp_tcp_key key = tcp_frame_key(false, 2, p->port, 1, p->to != 0 ? p->to : FAKE_PORT);
 	uint16_t hdr_len = tcp_frame_hdr_len(&key);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(t->pool);
 	struct rte_tcp_hdr *tcp;
@@ -317,6 +357,16 @@ fake_say(struct fake_team *t, struct fake_peer *p, uint8_t member, uint8_t flags
 {
 	fake_arrive(t, member, fake_segment(t, p, flags, len));
 	p->seq += len + ((flags & (TP_TCP_SYN | TP_TCP_FIN)) != 0);
+}
+
+void
+fake_write(struct fake_team *t, struct fake_peer *p, uint8_t member, const void *data, uint16_t len)
+{
+	struct rte_mbuf *m = fake_segment(t, p, TP_TCP_ACK | TP_TCP_PSH, len);
+
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, m->data_len - len), data, len);
+	fake_arrive(t, member, m);
+	p->seq += len;
 }
 
 void

@@ -16,7 +16,8 @@
 #define FAKE_MEMBERS 3
 #define FAKE_RING 256
 #define FAKE_SENT 512
-/** Port of the team that fake_peer_*() speaks to. */
+#define FAKE_TEXT (1 << 20)
+/** Port of the team that a peer speaks to, if it does not say. */
 #define FAKE_PORT 80
 #define FAKE_MSS 1460
 #define FAKE_BEGIN_NS (1000 * TP_NS_PER_S)
@@ -28,6 +29,7 @@ struct fake_sent {
 	uint16_t lport, rport;
 	uint16_t len; /**< bytes of data */
 	uint32_t seq, ack;
+	uint32_t at; /**< of its data in fake_team.text */
 };
 
 struct fake_member {
@@ -52,11 +54,14 @@ struct fake_team {
 	struct fake_member member[FAKE_MEMBERS];
 	uint32_t nb_sent; /**< since fake_forget() */
 	struct fake_sent sent[FAKE_SENT];
+	uint32_t nb_text;
+	uint8_t text[FAKE_TEXT];
 };
 
 /** A host at 10.0.0.2, one connection. */
 struct fake_peer {
 	uint16_t port;
+	uint16_t to;  /**< of the team; 0: FAKE_PORT */
 	uint32_t seq; /**< its next */
 	uint32_t ack; /**< what it has received */
 };
@@ -85,6 +90,11 @@ const struct fake_sent *fake_last(const struct fake_team *t, uint16_t rport);
 /** How many that left to this port have all these flags. */
 uint32_t fake_nb_sent(const struct fake_team *t, uint16_t rport, uint8_t flags);
 
+/** The data that left to this port, in order, what was sent again left out.
+ * @return octets, or size when there are more
+ */
+uint32_t fake_text(const struct fake_team *t, uint16_t rport, void *text, uint32_t size);
+
 /** A segment of the peer as a received frame; the peer's numbers stay as they are. */
 struct rte_mbuf *fake_segment(
                 struct fake_team *t, const struct fake_peer *p, uint8_t flags, uint16_t len);
@@ -92,6 +102,9 @@ struct rte_mbuf *fake_segment(
 bool fake_arrive(struct fake_team *t, uint8_t member, struct rte_mbuf *m);
 /** The peer sends on, with an ACK of what it has. */
 void fake_say(struct fake_team *t, struct fake_peer *p, uint8_t member, uint8_t flags,
+                uint16_t len);
+/** The same with data of its own. */
+void fake_write(struct fake_team *t, struct fake_peer *p, uint8_t member, const void *data,
                 uint16_t len);
 /** The peer acknowledges all data and FINs that left for it; nothing arrives by that yet. */
 void fake_hear(struct fake_team *t, struct fake_peer *p);
