@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <http_parser.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,7 +229,10 @@ on_headers_complete(http_parser *p)
 	static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
 	struct http *h = p->data;
 
-	if (h->expect && (p->flags & F_CHUNKED || p->content_length > 0))
+	/* ULLONG_MAX: it has none. */
+	bool length = p->content_length > 0 && p->content_length != ULLONG_MAX;
+
+	if (h->expect && (p->flags & F_CHUNKED || length))
 		answer(h, go_on, sizeof(go_on) - 1);
 	return 0;
 }
