@@ -60,7 +60,7 @@ random_stops() { # stop|spin ROUNDS
         victim=$(primary) before=$(nb_hangs)
         sleep "0.$((RANDOM % 300 + 100))"
         hold "$1" "$victim" 700
-        wait_for 3 eval '! alive "$daemon" || [ "$(nb_hangs)" -gt $before ]'
+        wait_for 15 eval '! alive "$daemon" || [ "$(nb_hangs)" -gt $before ]'
         wait "$hold_pid" || true
         if ! alive "$daemon"; then
             ended=$((ended + 1))
@@ -151,7 +151,7 @@ holder_spins() {
     files_both_ways "$P4" 100000
     hold spin 0 1500 --holding=$HOLDER
     expect "holder of the host port" "$(get team .host.holder)" -eq 0
-    wait_for 3 has_event "port 0 .* is frozen"
+    wait_for 15 has_event "port 0 .* is frozen"
     wait_for 1 eval "[ \$(get team .host.holder) != 0 ]"
     wait "$hold_pid"
     grep -q elsewhere "$tmp/hold" || fail "the frozen lcore came back"

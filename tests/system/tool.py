@@ -324,8 +324,21 @@ def stop(tid, milliseconds, within=None, holding=None):
     ptrace(PTRACE_DETACH, tid)
 
 
+def runs(tid):
+    """Does it want a CPU?"""
+    with open(f"/proc/{tid}/stat") as f:
+        return f.read().rsplit(")", 1)[1].split()[0] == "R"
+
+
+def used_ms(tid):
+    """What it had of a CPU."""
+    with open(f"/proc/{tid}/schedstat") as f:
+        return int(f.read().split()[0]) / 1e6
+
+
 def spin(tid, milliseconds, within=None, holding=None):
-    """Does nothing and takes all the CPU it gets, as a thread with a bug does."""
+    """Does nothing and takes all the CPU it gets, as a thread with a bug does, until it has had so
+    much (at most 20 s), or stands still as one that was frozen."""
     tid = int(tid)
     interrupt(tid)
     if within or holding:
@@ -336,7 +349,9 @@ def spin(tid, milliseconds, within=None, holding=None):
     set_regs(tid, turned)
     ptrace(PTRACE_DETACH, tid)
     print("spins", flush=True)
-    time.sleep(float(milliseconds) / 1000)
+    goal, end = used_ms(tid) + float(milliseconds), time.monotonic() + 20
+    while used_ms(tid) < goal and (runs(tid) or runs(tid)) and time.monotonic() < end:
+        time.sleep(0.02)
     for _ in range(20):
         interrupt(tid)
         if get_regs(tid)[RIP] == loop:
