@@ -6,6 +6,7 @@
 #           --vdev net_tap0,iface=team0 -- --host net_tap0 --no-start \
 #           --cmdline-file active-backup-arp.cmd
 #
+# eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
 # 192.0.2.1 and 192.0.2.2 stand for addresses on the same link.
 
 set team mode active-backup

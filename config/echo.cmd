@@ -6,6 +6,8 @@
 #           -- --host net_tap0 --ip 192.0.2.10/24 --no-start --cmdline-file echo.cmd
 #   ip address add 192.0.2.10/24 dev team0; ip link set team0 up
 #   nc 192.0.2.10 7                                       (from another machine)
+#
+# eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
 
 set team mode active-backup
 

@@ -5,6 +5,7 @@
 #           --vdev net_tap0,iface=team0 -- --host net_tap0 --no-start --cmdline-file hash-tap.cmd
 #   ip address add 192.0.2.10/24 dev team0; ip link set team0 up
 #
+# eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
 # Ports 0 and 1 are the members. With NICs bound to vfio-pci: -a 0000:03:00.0 -a 0000:03:00.1
 # instead of the first two --vdev.
 

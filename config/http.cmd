@@ -5,6 +5,7 @@
 #   curl http://192.0.2.10/bytes/1G | sha256sum          (from another machine)
 #   curl -T FILE http://192.0.2.10/sink
 #
+# eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
 # The switch must have the two ports in a static link aggregation.
 
 set team mode hash

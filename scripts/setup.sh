@@ -22,7 +22,7 @@ build=(
 testing=(
     git ca-certificates procps python3 python3-scapy spin
     iproute2 iputils-ping ethtool tcpdump tshark iperf3 curl jq netcat-openbsd
-    wrk nghttp2-client redis-tools python3-crcmod
+    wrk nghttp2-client redis-tools python3-crcmod babeltrace2
     openvswitch-switch
 )
 packages=("${build[@]}" "${testing[@]}")

@@ -207,7 +207,11 @@ join(char *line, size_t size, int argc, char **argv)
 		bool quote = argc > 1 && (argv[i][0] == '\0' || strpbrk(argv[i], " \t#") != NULL);
 
 		if (strpbrk(argv[i], "\r\n") != NULL || (quote && strchr(argv[i], '"') != NULL)) {
-			fprintf(stderr, "teamctl: '%s' cannot be passed on\n", argv[i]);
+			fprintf(stderr,
+			                "teamctl: '%s' cannot be passed on: a word with blanks may "
+			                "hold no "
+			                "quotation mark, and none a line break\n",
+			                argv[i]);
 			return -EINVAL;
 		}
 		used += snprintf(line + used, size - used, "%s%s%s%s", i > 0 ? " " : "",

@@ -192,6 +192,10 @@ daemon_init(struct daemon *d, struct error_text *err)
 		rc = op_set_host(d, d->opt.host, err);
 	for (uint16_t i = 0; i < d->opt.nb_ports && rc == 0; i++)
 		rc = op_add(d, d->opt.ports[i], err);
+	if (rc == 0 && d->opt.nb_ports == 0)
+		fprintf(stderr, "teampmd: the team has no ports yet; EAL's --vdev or -a, or the "
+		                "command "
+		                "'port attach', gives it some\n");
 	d->start_due = !d->opt.no_start && d->opt.cmdline_file[0] != '\0';
 	if (rc == 0 && !d->opt.no_start && !d->start_due)
 		rc = op_start(d, err);

@@ -9,12 +9,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
 
 #include "app.h"
+#include "ctlpath.h"
 
 /* Exit codes: stopped as asked, failed, usage. */
 #define EXIT_USAGE 2
@@ -131,6 +133,51 @@ run(struct daemon *d)
 	return rc;
 }
 
+/* An ordinary user's without XDG_RUNTIME_DIR are in /tmp/dpdk, which is whose who was first. */
+static void
+choose_runtime_dir(void)
+{
+	char dir[APP_TEXT_LEN];
+	struct stat st;
+
+	if (geteuid() == 0 || getenv("RUNTIME_DIRECTORY") != NULL ||
+	                getenv("XDG_RUNTIME_DIR") != NULL || lstat("/tmp/dpdk", &st) != 0 ||
+	                st.st_uid == geteuid())
+		return;
+	ctl_default_dir(dir, sizeof(dir));
+	if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+		return;
+	if (lstat(dir, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return;
+	setenv("RUNTIME_DIRECTORY", dir, 0);
+	fprintf(stderr,
+	                "teampmd: /tmp/dpdk is another user's; DPDK's tools need "
+	                "RUNTIME_DIRECTORY=%s\n",
+	                dir);
+}
+
+/* EAL answers a wrong option with pages of usage, behind which the line that says why is lost. */
+static int
+eal_init(int argc, char **argv)
+{
+	FILE *out = stdout, *nowhere = fopen("/dev/null", "w");
+	int rc;
+
+	for (int i = 1; i < argc; i++) {
+		if (strstr(argv[i], "help") != NULL && nowhere != NULL) {
+			fclose(nowhere);
+			nowhere = NULL;
+		}
+	}
+	if (nowhere != NULL)
+		stdout = nowhere;
+	rc = rte_eal_init(argc, argv);
+	stdout = out;
+	if (nowhere != NULL)
+		fclose(nowhere);
+	return rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -149,11 +196,14 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	atexit(remove_runtime_dir); /* runs after EAL's own handlers, which come later */
-	used = rte_eal_init(eal_argc, eal_argv);
+	choose_runtime_dir();
+	used = eal_init(eal_argc, eal_argv);
 	if (used < 0) {
-		fprintf(stderr, "teampmd: EAL did not start%s%s; see its messages above\n",
+		fprintf(stderr, "teampmd: EAL did not start%s%s; see its messages above%s\n",
 		                rte_errno != 0 ? ": " : "",
-		                rte_errno != 0 ? rte_strerror(rte_errno) : "");
+		                rte_errno != 0 ? rte_strerror(rte_errno) : "",
+		                rte_errno == EINVAL ? "; options of teampmd itself stand behind --"
+		                                    : "");
 		return EXIT_FAILURE;
 	}
 	/* EAL installs none of its own, but vdevs may have. */

@@ -94,6 +94,15 @@ is_table(const json_t *v)
 	return true;
 }
 
+/** How printf() pads a column: text to the right, but not up to the line's end; numbers to the left. */
+static int
+padding(const json_t *head, const json_t *item, unsigned int column, unsigned int width)
+{
+	if (!json_is_string(item))
+		return width;
+	return column + 1 < RTE_MIN(json_object_size(head), (size_t)COLUMNS_MAX) ? -(int)width : 0;
+}
+
 static void
 table_row(const json_t *row, const json_t *head, const unsigned int *width, int indent, FILE *out)
 {
@@ -114,8 +123,7 @@ table_row(const json_t *row, const json_t *head, const unsigned int *width, int 
 		else
 			snprintf(text, sizeof(text), "%s", row != NULL ? "-" : key);
 		fprintf(out, "%s%*s", column > 0 ? "  " : "",
-		                json_is_string(item) ? -(int)width[column] : (int)width[column],
-		                text);
+		                padding(head, item, column, width[column]), text);
 		column++;
 	}
 	fputc('\n', out);
@@ -175,7 +183,7 @@ pairs(const json_t *json, const char *title, int indent, FILE *out)
 		if ((!is_scalar(v) && !is_flat_array(v)) || hidden(title, v))
 			continue;
 		cell(v, text, sizeof(text));
-		fprintf(out, "%*s%-*s  %s\n", indent, "", width, key, text);
+		fprintf(out, "%*s%-*s  %s\n", indent, "", width, key, text[0] != '\0' ? text : "-");
 		shown++;
 	}
 	if (shown == 0 && title != NULL)

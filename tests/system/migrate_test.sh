@@ -381,7 +381,30 @@ s.close()"
     team_stop
 }
 
+# EAL's trace of migration, as docs/migration.md says how to read it.
+traced() {
+    local id_of
+    need babeltrace2
+    make_hosts 2
+    peer_bridge
+    eval "plain_$(declare -f vdevs)"
+    vdevs() { plain_vdevs "$1" && echo "--trace=teampmd.toe.*" "--trace-dir=$tmp"; }
+    toe_start active-backup
+    ctl set migrate off # it would go back to where its packets come
+    talk a echo
+    wait_for 5 eval '[ -n "$(conn_at "$(talk_port a)" .id)" ]'
+    id_of=$(conn_at "$(talk_port a)" .id)
+    ctl move conn "$id_of" to 1
+    wait_for 5 owner_is "$id_of" 1
+    hang_up a
+    clean_end
+    babeltrace2 "$tmp/tpsys$id"-* >"$tmp/trace"
+    grep -Eq 'teampmd.toe.release: .* from = 0x0, to = 0x1, why = 0x1' "$tmp/trace"
+    grep -Eq 'teampmd.toe.adopt: .* from = 0x0, to = 0x1 ' "$tmp/trace"
+}
+
 testcase "moved every 50 ms" moved_about
+testcase "traced" traced
 testcase "links cut at random, hash" cut_at_random hash
 testcase "links cut at random, active-backup" cut_at_random active-backup
 timed_case "one flow sprayed over all links" sprayed

@@ -90,6 +90,7 @@ refused() {
     # Events of a daemon that did begin aside.
     grep -E '^(teampmd: [^0-9]|[^ ]*[.]cmd:[0-9]+:)' "$tmp/err" >"$tmp/said" || true
     [ "$(wc -l <"$tmp/said")" = 1 ] || fail "'$*' said: $(cat "$tmp/err")"
+    ! grep -q '^Usage' "$tmp/out" || fail "'$*' printed the usage"
     grep -Eq "$regex" "$tmp/said" || fail "'$*' said: $(cat "$tmp/said")"
     [ "$(interfaces)" = "$before" ] || fail "'$*' left interfaces as $(interfaces), not $before"
     nothing_left
@@ -99,6 +100,7 @@ errors() {
     local both=$'--vdev=net_af_packet0,iface=m0\n--vdev=net_tap0,iface=team0'
     make_hosts 2
     refused 1 'net_af_packet0' --vdev=net_af_packet0,iface=nosuch --vdev=net_tap0,iface=team0 -- --host net_tap0
+    refused 1 'EAL did not start' --lcores 0@0,1@999 $both -- --host net_tap0
     refused 2 "net_tap7" $both -- --host net_tap7
     refused 2 'mode.*nonsense.*hash' $both -- --host net_tap0 --mode nonsense
     refused 2 'burst.*0.*1 to 64' $both -- --host net_tap0 --burst 0

@@ -45,8 +45,8 @@ test_text_of_pairs_and_tables(void **state)
 	                          "  n  5\n"
 	                          "rows:\n"
 	                          "  id  text\n"
-	                          "   1  one \n"
-	                          "  22  two \n");
+	                          "   1  one\n"
+	                          "  22  two\n");
 	free(text);
 }
 
