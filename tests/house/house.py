@@ -297,6 +297,18 @@ class Docs(unittest.TestCase):
                     if not re.search(rf"\b{re.escape(name)}\b", tree.get(path, "")):
                         self.fail(f"{row[0]}: {path} has no {name}")
 
+    def test_map_of_tests_names_what_exists(self):
+        """tests/README.md: each `suite/file` exists, each name behind it is in that file."""
+        tree, rows = self.sources("tests"), 0
+        for line in (TOP / "tests/README.md").read_text().splitlines():
+            for path, behind in re.findall(r"`((?:unit|vdev|system)/[^`]+)`((?:[^`;]*`\w+`)*)", line):
+                rows += 1
+                self.assertTrue(f"tests/{path}" in tree, f"no tests/{path}")
+                for name in re.findall(r"`(\w+)`", behind):
+                    if not re.search(rf"\b{name}\b", tree[f"tests/{path}"]):
+                        self.fail(f"{path} has no {name}")
+        self.assertGreater(rows, 30)
+
     def test_man_page_of_teamctl_has_the_options(self):
         source = (TOP / "app/teamctl/teamctl.c").read_text()
         page = (TOP / "docs/man/teamctl.8.scd").read_text()
@@ -317,7 +329,7 @@ class Docs(unittest.TestCase):
                          - {"vdev", "lcores", "file-prefix"})
 
     def test_local_links_lead_somewhere(self):
-        for page in [*TOP.glob("*.md"), *TOP.glob("docs/*.md")]:
+        for page in [*TOP.glob("*.md"), *TOP.glob("docs/*.md"), TOP / "tests/README.md"]:
             for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
                 if "://" not in target:
                     self.assertTrue((page.parent / target).exists(), f"{page}: {target}")

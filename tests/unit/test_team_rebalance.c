@@ -283,10 +283,70 @@ test_a_dead_members_buckets_are_not_given_back(void **state)
 	assert_int_equal(tp_team_nb_buckets_of(&f.team, 0), 0);
 }
 
+/* Rebalance until nothing moves, as control does each interval. */
+static void
+settle(void)
+{
+	int calls = 0;
+
+	while (rebalance() > 0)
+		assert_in_range(++calls, 1, 100);
+}
+
+/* Most and least load of the members that are up, as a ratio. */
+static double
+unevenness(unsigned int nb_up)
+{
+	uint64_t most = 0, least = UINT64_MAX;
+	unsigned int n = 0;
+
+	for (uint8_t i = 0; i < 4; i++) {
+		if (!f.team.member[i].distributing)
+			continue;
+		most = RTE_MAX(most, load_of(i));
+		least = RTE_MIN(least, load_of(i));
+		n++;
+	}
+	assert_int_equal(n, nb_up);
+	return (double)most / least;
+}
+
+/* What Open vSwitch asks of its bonds: load is even again after each change of a link, whose buckets
+ * go by number and know nothing of bytes.
+ */
+static void
+test_even_again_after_links_change(void **state)
+{
+	static const struct {
+		uint8_t member;
+		bool up;
+		unsigned int nb_up;
+	} changes[] = { { 1, false, 3 }, { 3, false, 2 }, { 1, true, 3 }, { 3, true, 4 },
+		{ 0, false, 3 }, { 0, true, 4 } };
+	unsigned int uneven = 0;
+
+	(void)state;
+	for (uint32_t b = 0; b < NB; b++)
+		bytes[b] = 1000000 / (1 + b * 7 % 1000);
+	settle();
+	for (unsigned int i = 0; i < RTE_DIM(changes); i++) {
+		watch(&f, changes[i].member, changes[i].up);
+		poll_after(&f, 1000);
+		uneven += unevenness(changes[i].nb_up) > 1.1;
+		settle();
+		if (unevenness(changes[i].nb_up) > 1.06)
+			fail_msg("change %u: %f", i, unevenness(changes[i].nb_up));
+		if (!changes[i].up)
+			assert_int_equal(load_of(changes[i].member), 0);
+	}
+	assert_int_not_equal(uneven, 0); /* else there was nothing to do */
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_even_again_after_links_change, setup),
 		cmocka_unit_test_setup(test_even_load_is_left_alone, setup),
 		cmocka_unit_test_setup(test_only_in_mode_load_with_members, setup),
 		cmocka_unit_test_setup(test_the_fewest_moves, setup),
