@@ -361,12 +361,14 @@ all_down() { # MODE
 premature_ends() {
     hosts_for active-backup
     toe_start active-backup
-    download_start cleared "$H4" 500000000 --limit-rate 10M
-    wait_for 5 eval '[ -n "$(busiest)" ]'
+    # An idle one: what is on its way to one that has ended is answered by resets of its own.
+    talk idle echo
+    ask idle hello
+    wait_for 3 answered idle hello 1
     ctl clear conn all
-    ! download_end cleared || fail "it was not cleared"
-    wait_for 2 has_event "connection $H4:80 $P4:[0-9]+ ended: aborted by its user"
+    wait_for 2 has_event "connection $H4:7 $P4:[0-9]+ ended: aborted by its user"
     expect "aborted" "$(get_migrate premature_ends.abort)" -eq 1
+    hang_up idle
     p python3 -c "
 import socket, struct
 s = socket.create_connection(('$H4', 7), 5)
@@ -377,6 +379,12 @@ s.close()"
     wait_for 2 has_event "connection $H4:7 $P4:[0-9]+ ended: the peer reset it"
     expect "reset" "$(get_migrate premature_ends.reset)" -eq 1
     expect "resets sent" "$(get_tcp OutRsts)" -eq 1
+    download_start cleared "$H4" 500000000 --limit-rate 10M
+    wait_for 5 eval '[ -n "$(busiest)" ]'
+    ctl clear conn all
+    ! download_end cleared || fail "it was not cleared"
+    wait_for 2 has_event "connection $H4:80 $P4:[0-9]+ ended: aborted by its user"
+    expect "aborted" "$(get_migrate premature_ends.abort)" -eq 2
     wait_for 5 no_conns
     team_stop
 }
