@@ -62,6 +62,7 @@ struct client_result {
 	uint64_t transactions; /**< messages for stream */
 	uint64_t bytes_out, bytes_in;
 	uint64_t failed; /**< connections that ended before their time */
+	uint64_t wrong;  /**< transactions whose answer was not the message */
 	uint64_t latency_mean_ns, latency_max_ns;
 	uint64_t elapsed_ns;
 };

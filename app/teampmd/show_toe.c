@@ -455,12 +455,12 @@ show_client(struct daemon *d, const char *arg, struct error_text *err)
 	client_result(tp_clock_now(), &r);
 	s = r.elapsed_ns / 1e9;
 	end_text(r.conf.addr, r.conf.port, to, sizeof(to));
-	return json_pack("{s:s s:s s:I s:I s:I s:I s:I s:I s:f s:f s:f s:f s:f}", "client", r.kind,
-	                "to", r.conf.port != 0 ? to : "", "size", (json_int_t)r.conf.size, "open",
-	                (json_int_t)r.nb_open, "transactions", (json_int_t)r.transactions,
+	return json_pack("{s:s s:s s:I s:I s:I s:I s:I s:I s:I s:f s:f s:f s:f s:f}", "client",
+	                r.kind, "to", r.conf.port != 0 ? to : "", "size", (json_int_t)r.conf.size,
+	                "open", (json_int_t)r.nb_open, "transactions", (json_int_t)r.transactions,
 	                "bytes_out", (json_int_t)r.bytes_out, "bytes_in", (json_int_t)r.bytes_in,
-	                "failed", (json_int_t)r.failed, "seconds", s, "transactions_per_s",
-	                s > 0 ? r.transactions / s : 0.0, "mbps_out",
+	                "failed", (json_int_t)r.failed, "wrong", (json_int_t)r.wrong, "seconds", s,
+	                "transactions_per_s", s > 0 ? r.transactions / s : 0.0, "mbps_out",
 	                s > 0 ? r.bytes_out * 8 / s / 1e6 : 0.0, "latency_mean_us",
 	                r.latency_mean_ns / 1e3, "latency_max_us", r.latency_max_ns / 1e3);
 }

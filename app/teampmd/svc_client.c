@@ -3,7 +3,8 @@
  */
 
 /* Load on a server: rr sends a message and waits for one as long (echo), without end; crr does so
- * once on each connection; stream sends as fast as the peer takes it (discard). One run at a time.
+ * once on each connection; stream sends as fast as the peer takes it (discard). A message is the
+ * beginning of the services' sequence; an answer that is not the same is counted. One run at a time.
  */
 
 #include <errno.h>
@@ -17,7 +18,10 @@ struct client_conn {
 	uint64_t begun_ns; /* of the transaction; of the connection for crr */
 	uint32_t got;
 	uint32_t to_send; /* of the message: what did not fit yet */
+	bool differs;     /* the answer, from the message */
 };
+
+static uint8_t content[SERVICE_CONTENT_LEN];
 
 static struct {
 	struct tp_toe *toe;
@@ -25,7 +29,8 @@ static struct {
 	struct rte_mempool *conns;
 	_Atomic uint64_t end_ns; /* nothing new begins from then on */
 	_Atomic uint32_t nb_open;
-	_Atomic uint64_t transactions, bytes_out, bytes_in, failed, latency_sum_ns, latency_max_ns;
+	_Atomic uint64_t transactions, bytes_out, bytes_in, failed, wrong, latency_sum_ns,
+	                latency_max_ns;
 	uint64_t begun_ns;
 	_Atomic uint64_t ended_ns;
 } run;
@@ -74,14 +79,16 @@ send_some(struct tp_toe_call *call, uint32_t *left)
 {
 	while (*left > 0) {
 		struct rte_mbuf *m = tp_toe_alloc(call);
-		uint32_t len;
+		uint32_t len, at;
 
 		if (m == NULL) {
 			tp_toe_want_space(call);
 			return false;
 		}
+		at = (run.conf.size - *left) % SERVICE_CONTENT_LEN;
 		len = RTE_MIN(*left, rte_pktmbuf_tailroom(m));
-		memset(rte_pktmbuf_append(m, len), 'x', len);
+		len = RTE_MIN(len, SERVICE_CONTENT_LEN - at);
+		memcpy(rte_pktmbuf_append(m, len), content + at, len);
 		if (tp_toe_send(call, m, *left == len) != 0) {
 			rte_pktmbuf_free(m);
 			return false;
@@ -115,6 +122,7 @@ begin_transaction(struct tp_toe_call *call)
 	if (run.conf.kind != CLIENT_CRR)
 		conn->begun_ns = call->now;
 	conn->got = 0;
+	conn->differs = false;
 	conn->to_send = run.conf.size;
 	client_go_on(call);
 }
@@ -128,6 +136,7 @@ end_transaction(struct tp_toe_call *call)
 	uint64_t ns = call->now - conn->begun_ns;
 
 	add(&run.transactions, 1);
+	add(&run.wrong, conn->differs);
 	add(&run.latency_sum_ns, ns);
 	if (ns > atomic_load_explicit(&run.latency_max_ns, memory_order_relaxed))
 		atomic_store_explicit(&run.latency_max_ns, ns, memory_order_relaxed);
@@ -137,12 +146,37 @@ end_transaction(struct tp_toe_call *call)
 		begin_transaction(call);
 }
 
+static bool
+is_content(const uint8_t *p, uint32_t len, uint32_t at)
+{
+	uint32_t n;
+
+	for (at %= SERVICE_CONTENT_LEN; len > 0; p += n, len -= n, at = 0) {
+		n = RTE_MIN(len, SERVICE_CONTENT_LEN - at);
+		if (memcmp(p, content + at, n) != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_answer(const struct rte_mbuf *m, uint32_t at)
+{
+	for (; m != NULL; at += m->data_len, m = m->next) {
+		if (!is_content(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, at))
+			return false;
+	}
+	return true;
+}
+
 static void
 client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	struct client_conn *conn = call->arg;
 	uint32_t len = data->pkt_len;
 
+	if (run.conf.kind != CLIENT_STREAM && !is_answer(data, conn->got))
+		conn->differs = true;
 	rte_pktmbuf_free(data);
 	tp_toe_consumed(call, len);
 	add(&run.bytes_in, len);
@@ -198,10 +232,11 @@ client_start(struct tp_toe *toe, const struct client_conf *conf, uint32_t max_co
 		                sizeof(struct client_conn), 64, SOCKET_ID_ANY);
 	if (run.conns == NULL)
 		return -ENOMEM;
+	service_content(content);
 	run.toe = toe;
 	run.conf = *conf;
 	run.begun_ns = now;
-	run.transactions = run.bytes_out = run.bytes_in = run.failed = 0;
+	run.transactions = run.bytes_out = run.bytes_in = run.failed = run.wrong = 0;
 	run.latency_sum_ns = run.latency_max_ns = run.ended_ns = 0;
 	atomic_store(&run.end_ns, now + conf->seconds * TP_NS_PER_S);
 	for (uint32_t i = 0; i < conf->nb_conns && rc == 0; i++)
@@ -230,6 +265,7 @@ client_result(uint64_t now, struct client_result *out)
 		.bytes_out = run.bytes_out,
 		.bytes_in = run.bytes_in,
 		.failed = run.failed,
+		.wrong = run.wrong,
 		.latency_max_ns = run.latency_max_ns,
 	};
 	if (run.transactions > 0)
