@@ -38,3 +38,117 @@ clean_end() {
     expect "premature ends" "$(get_tcp toe_conns_premature)" -eq "$premature"
     team_stop
 }
+
+# bulk ADDRESS BYTES [--cc=NAME]: down, up and echoed, all compared; the peer opens
+bulk() { p /usr/bin/python3 "$here/tool.py" bulk "$@"; }
+
+# ---- the team as client ---------------------------------------------------------------
+
+ECHOD_SIZE=20000 # of messages of a stream
+# The peer's kernel echoes on port 7777 and takes streams on 7778, of which it tells in $tmp/echod.
+echod_start() {
+    bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" echod "$P4" 7777 $ECHOD_SIZE >"$tmp/echod"
+    wait_for 5 p sh -c "ss -Hltn 'sport = :7778' | grep -q ."
+}
+
+client_ended() { [ "$(get client .open)" -eq 0 ]; }
+asks_start() { # rr|crr BYTES [CONNECTIONS [SECONDS]]
+    ctl add client "$1" to "$P4" port 7777 size "$2" conns "${3:-1}" seconds "${4:-1}"
+}
+# Every answer was the message.
+asks_end() {
+    wait_for 10 client_ended
+    expect "answers" "$(get client .transactions)" -ge 1
+    expect "wrong answers" "$(get client .wrong)" -eq 0
+    expect "connections failed" "$(get client .failed)" -eq 0
+}
+
+# ---- what left, as tshark knows TCP ---------------------------------------------------
+
+witness_dev=p0 # in $P, or in $R, the cable's
+# witness NAME [FILTER]: all that passes the other end of the first member's link from now on, whole
+# frames. (Its own end does not show what a driver sends.) After witness_stop what the kernel did not
+# let it see is in $missed.
+witness() {
+    bg ip netns exec "${R:-$P}" tcpdump -Z root -i "$witness_dev" -B 65536 --immediate-mode -U -nn \
+        -s 0 -w "$tmp/$1.pcap" "${2:-tcp}" 2>"$tmp/$1.tcpdump"
+    eval "capture_${1//-/_}=$bg_pid"
+    wait_for 5 grep -q 'listening on' "$tmp/$1.tcpdump"
+}
+
+witness_stop() { # NAME
+    capture_stop "${1//-/_}"
+    missed=$(awk '/dropped by kernel/ { print $1 }' "$tmp/$1.tcpdump")
+}
+
+# A peer that reads slowly, and a window that says so.
+flow_control='Zero Window segment|window specified by the receiver is now completely full'
+# Lines that say what is missing between others. A segment sent again may look like one out of order.
+not_seen="ACKed segment that wasn't captured|Previous segment\(s\) not captured"
+sent_again='out-of-order segment'
+
+# expert NAME [EXPLAINED]: among frames of ours nothing is worse than a note by tshark's expert, but
+# what a peer may cause, and what the extended regular expression explains.
+expert() {
+    local explained=$flow_control${2:+|$2}
+    [ "${missed:-0}" -eq 0 ] || explained+="|$not_seen|$sent_again"
+    [ "$(get_tcp RetransSegs)" -eq 0 ] || explained+="|$sent_again"
+    [ "$(peer_sent_again)" -eq 0 ] || explained+="|D-SACK Sequence"
+    expert_lines "$1" | grep -vE "$explained" >"$tmp/$1.faults" || true
+    [ ! -s "$tmp/$1.faults" ] || {
+        sort "$tmp/$1.faults" | uniq -c | sort -rn | head
+        fail "tshark finds faults in what the team sent"
+    }
+}
+
+peer_sent_again() { p nstat -asz TcpRetransSegs | awk '/Retrans/ { print $2 }'; }
+
+# One line for each warning and error: its severity, its text.
+expert_lines() { # NAME
+    local mac frames
+    mac=$(get team .mac)
+    frames=$(timeout 20 tcpdump -nn -r "$tmp/$1.pcap" "tcp and ether src $mac" 2>/dev/null | wc -l)
+    expect "frames of ours" "$frames" -gt 10 || return
+    timeout 60 tshark -r "$tmp/$1.pcap" -d tcp.port==1-65535,data -o tcp.check_checksum:TRUE \
+        -o ip.check_checksum:TRUE -Y "eth.src == $mac && _ws.expert.severity >= 0x600000" \
+        -T fields -E 'aggregator=|' -e _ws.expert.severity -e _ws.expert.message 2>"$tmp/$1.tshark" |
+        awk -F '\t' '{
+            n = split($1, severity, "|"); split($2, text, "|")
+            for (i = 1; i <= n; i++) if (severity[i] >= 6291456) print severity[i], text[i] }'
+}
+
+# ---- a bad cable -----------------------------------------------------------------------
+
+# wired_hosts TO-PEER TO-HOST: both namespaces with one link between them, on which drivers/net/wire
+# does what these texts say (tests/system/wirelink.c).
+wired_hosts() {
+    make_hosts 0
+    R=tp-sys-$id-cable witness_dev=r0
+    extra_ns+=("$R")
+    ip netns add "$R"
+    add_veth m0 "$H" r0 "$R"
+    add_veth p0 "$P" r1 "$R"
+    nb_members=1
+    h sysctl -qw net.ipv6.conf.m0.disable_ipv6=1 net.ipv4.conf.m0.rp_filter=1
+    in_ns "$R" sysctl -qw net.ipv6.conf.r0.disable_ipv6=1 net.ipv6.conf.r1.disable_ipv6=1
+    for nic in "$H m0" "$R r0" "$R r1" "$P p0"; do
+        plain_nic $nic
+        ip -n "${nic% *}" link set "${nic#* }" mtu 1500 up
+    done
+    setpriv --pdeathsig KILL ip netns exec "$R" "$build/tests/system/wirelink" --no-huge -m 256 \
+        --no-pci --no-shconf --no-telemetry --file-prefix "tpwire$id" --log-level lib.eal:warning \
+        --lcores 0 --vdev=net_af_packet0,iface=r0,framecnt=4096,framesz=2048,blocksz=4096 \
+        --vdev=net_af_packet1,iface=r1,framecnt=4096,framesz=2048,blocksz=4096 -- "$1" "$2" \
+        >"$tmp/wirelink" 2>&1 &
+    wirelink=$!
+    pids+=("$wirelink")
+    wait_for 10 grep -q '^ready' "$tmp/wirelink"
+}
+
+# What became of all frames, in $tmp/wirelink.json: [to the peer, to the host].
+wirelink_stop() {
+    kill -TERM "$wirelink"
+    gone "$wirelink"
+    sed -n '/^\[/,$p' "$tmp/wirelink" | tee "$tmp/wirelink.json"
+    rm -rf "/var/run/dpdk/tpwire$id"
+}

@@ -15,6 +15,11 @@ waits                          keep all CPUs busy for a second; how long others 
 hog CPU MILLISECONDS           keep a CPU busy above every ordinary thread (SCHED_FIFO)
 fetch ADDRESS SECONDS          GET /bytes/N again and again, contents checked (--size, --new=1: each by
                                a connection of its own); how often and how slowly, as JSON
+bulk ADDRESS BYTES             GET so many, PUT them and have them echoed, all compared; as JSON
+                               (--cc=NAME: with that congestion control)
+echod ADDRESS PORT SIZE        echo what clients of ours say (docs/services.md); on PORT + 1 take it:
+                               for each stream a line of JSON: is it messages of SIZE bytes?
+kernel_services                the services that `bulk` asks, on the kernel's TCP (--cc=NAME)
 synflood_in NETNS IFACE MAC ADDRESS PORT COUNT
                                SYNs from random sources, each with a right checksum, as JSON
 unicast_in NETNS IFACE ADDRESS COUNT
@@ -445,6 +450,138 @@ def fetch(address, seconds, size=1000, new=""):
                       "why": why[:5]}))
 
 
+# ---- all that a service says, and all it is told
+
+
+def put_bytes(s, data):
+    s.sendall(f"PUT /sink HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
+    got = b""
+    while b"\r\n\r\n" not in got or not got.rstrip().endswith(b"}"):
+        part = s.recv(1 << 16)
+        if not part:
+            raise ConnectionError("closed")
+        got += part
+    return json.loads(got[got.index(b"\r\n\r\n"):])
+
+
+def echoed(s, data):
+    def writer():
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=writer)
+    thread.start()
+    got = bytearray()
+    while part := s.recv(1 << 18):
+        got += part
+    thread.join()
+    return bytes(got)
+
+
+def timed(call, *words):
+    begin = time.monotonic()
+    result = call(*words)
+    return result, time.monotonic() - begin
+
+
+def use(s, cc):
+    """Not by sysctl: a namespace may not be allowed to have it as its default."""
+    if cc:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, cc.encode())
+    return s
+
+
+def dial(address, port, cc):
+    return use(socket.create_connection((address, port), timeout=50), cc)
+
+
+def bulk(address, size, cc=""):
+    import crcmod.predefined  # not everybody needs it
+    size = int(size)
+    data = random.randbytes(size)
+    crc = crcmod.predefined.mkCrcFun("crc-32c")(data)
+    with dial(address, 80, cc) as s:
+        _, down = timed(get_bytes, s, size, content(size))
+        told, up = timed(put_bytes, s, data)
+    if told["length"] != size or told["crc32c"] != f"{crc:08x}":
+        sys.exit(f"told {told}, sent {size} bytes with {crc:08x}")
+    with dial(address, 7, cc) as s:
+        if echoed(s, data) != data:
+            sys.exit("the echo differs")
+    print(json.dumps({"down_mbps": round(size * 8e-6 / down, 1), "up_mbps": round(size * 8e-6 / up, 1)}))
+
+
+class Messages:
+    """A stream that ought to be the same message again and again."""
+
+    def __init__(self, size):
+        self.period = content(size)
+        while len(self.period) < 1 << 19:
+            self.period *= 2
+        self.size, self.at, self.wrong = size, 0, 0
+
+    def feed(self, part):
+        begin = self.at % self.size
+        self.wrong += part != self.period[begin:begin + len(part)]
+        self.at += len(part)
+
+
+def echo_one(s):
+    with s:
+        while part := s.recv(1 << 18):
+            s.sendall(part)
+
+
+def sink_one(s, size):
+    with s:
+        stream = Messages(size)
+        while part := s.recv(1 << 18):
+            stream.feed(part)
+    print(json.dumps({"bytes": stream.at, "wrong": stream.wrong}), flush=True)
+
+
+def accept_all(listener, serve, *words):
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0], *words), daemon=True).start()
+
+
+def echod(address, port, size):
+    echo, sink = (socket.create_server((address, int(port) + i), family=family_of(address), backlog=100)
+                  for i in range(2))
+    threading.Thread(target=accept_all, args=(echo, echo_one), daemon=True).start()
+    accept_all(sink, sink_one, int(size))
+
+
+class Services(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        self.answer(content(int(self.path.rpartition("/")[2])))
+
+    def do_PUT(self):
+        import crcmod.predefined
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        crc = crcmod.predefined.mkCrcFun("crc-32c")(data)
+        self.answer(json.dumps({"length": len(data), "crc32c": f"{crc:08x}"}).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def kernel_services(cc=""):
+    echo = use(socket.create_server(("::", 7), family=socket.AF_INET6, dualstack_ipv6=True), cc)
+    threading.Thread(target=accept_all, args=(echo, echo_one), daemon=True).start()
+    server = Server(("::", 80), Services)
+    use(server.socket, cc)
+    server.serve_forever()
+
+
 class Mmsghdr(ctypes.Structure):
     _fields_ = [("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32),
                 ("iov", ctypes.c_void_p), ("iovlen", ctypes.c_size_t),
@@ -702,7 +839,7 @@ def vlanping(iface, mac, tags, count):
 
 def main():
     command = {f.__name__: f for f in (httpd, send, recv, stop, spin, hog,
-                                        notifyd, waits, fetch, synflood_in, unicast_in, dialog,
+                                        notifyd, waits, fetch, bulk, echod, kernel_services, synflood_in, unicast_in, dialog,
                                         spray, vlanecho, vlanping)}.get(sys.argv[1])
     if command is None:
         sys.exit(__doc__)
