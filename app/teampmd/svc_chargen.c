@@ -33,8 +33,10 @@ chargen_fill(struct tp_toe_call *call)
 		uint16_t len;
 		uint8_t *text;
 
-		if (m == NULL)
+		if (m == NULL) {
+			tp_toe_want_space(call);
 			break;
+		}
 		len = rte_pktmbuf_tailroom(m);
 		text = (uint8_t *)rte_pktmbuf_append(m, len);
 		for (uint16_t i = 0; i < len; i++)

@@ -64,7 +64,7 @@ check_ranges(const struct tp_tcp_conn *c)
 	MUST(c->ca <= TP_TCP_CA_LOSS, "ca");
 	MUST(c->reason < TP_TCP_NB_REASONS, "reason");
 	MUST(c->cc < TP_TCP_NB_CC, "cc");
-	MUST(c->rexmit_kind <= TP_TCP_REXMIT_PERSIST, "rexmit_kind");
+	MUST(c->rexmit_kind <= TP_TCP_REXMIT_SPACE, "rexmit_kind");
 	MUST(c->snd_wscale <= TCP_MAX_WSCALE, "snd_wscale");
 	MUST(c->rcv_wscale <= TCP_MAX_WSCALE, "rcv_wscale");
 	MUST(c->snd_mss >= MSS_MIN, "snd_mss");

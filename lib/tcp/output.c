@@ -635,18 +635,24 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	return m;
 }
 
+/* A user that found no buffer to fill tries again after so long. */
+#define SPACE_NS (10 * TP_NS_PER_MS)
+
 /* Something is to be sent, nothing is in flight that would bring an ACK: ask again after a while
- * (RFC 9293 3.8.6.1). The same helps when there was no buffer.
+ * (RFC 9293 3.8.6.1). The same helps when there was no buffer, for us or for the user.
  */
 static void
 arm_persist(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 {
 	if (c->rexmit_kind != TP_TCP_REXMIT_NONE || c->state == TP_TCP_CLOSED)
 		return;
-	if (tcp_unsent(c) == 0 && !fin_waits(c) && c->state > TP_TCP_SYN_RCVD)
-		return;
-	c->rexmit_kind = TP_TCP_REXMIT_PERSIST;
-	c->rexmit_ns = now + tcp_rto_ns(env, c);
+	if (tcp_unsent(c) > 0 || fin_waits(c) || c->state <= TP_TCP_SYN_RCVD) {
+		c->rexmit_kind = TP_TCP_REXMIT_PERSIST;
+		c->rexmit_ns = now + tcp_rto_ns(env, c);
+	} else if (c->flags & TP_TCP_F_WANT_SPACE) {
+		c->rexmit_kind = TP_TCP_REXMIT_SPACE;
+		c->rexmit_ns = now + SPACE_NS;
+	}
 }
 
 uint16_t

@@ -60,6 +60,7 @@ sent_timer(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_re
 	switch (c->rexmit_kind) {
 	case TP_TCP_REXMIT_NONE:
 	case TP_TCP_REXMIT_PERSIST:
+	case TP_TCP_REXMIT_SPACE:
 		tcp_rexmit_arm(env, c, now);
 		break;
 	case TP_TCP_REXMIT_TLP:

@@ -5,7 +5,7 @@
 #include "tcp_int.h"
 
 /* The clocks of a connection:
- *   rexmit_ns  by rexmit_kind: RTO, tail loss probe, RACK's reordering window, or persist
+ *   rexmit_ns  by rexmit_kind: RTO, tail loss probe, RACK's reordering window, persist, or buffers
  *   delack_ns  a delayed ACK
  *   keep_ns    keepalive; in TIME_WAIT, and in FIN_WAIT_2 without reader, its end
  *   pace_ns    more may be sent
@@ -53,6 +53,17 @@ persist_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	c->flags |= TP_TCP_F_PROBE_NOW;
 }
 
+/* There may be buffers now: the user tries, and asks again if there are none. */
+static void
+space_expired(struct tp_tcp_conn *c)
+{
+	c->rexmit_kind = TP_TCP_REXMIT_NONE;
+	c->rexmit_ns = TP_NEVER;
+	if (c->flags & TP_TCP_F_WANT_SPACE)
+		c->events |= TP_TCP_EV_WRITABLE;
+	c->flags &= ~TP_TCP_F_WANT_SPACE;
+}
+
 /* RFC 9293 3.8.4. Whatever arrives pushes it away, which is noticed only here; what is in flight
  * asks by itself.
  */
@@ -97,6 +108,8 @@ tp_tcp_timer(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	if (now >= c->rexmit_ns) {
 		if (c->rexmit_kind == TP_TCP_REXMIT_PERSIST)
 			persist_expired(env, c, now);
+		else if (c->rexmit_kind == TP_TCP_REXMIT_SPACE)
+			space_expired(c);
 		else
 			tcp_rexmit_expired(env, c, now);
 	}

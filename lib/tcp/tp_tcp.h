@@ -408,6 +408,7 @@ enum tp_tcp_rexmit {
 	TP_TCP_REXMIT_TLP,     /**< RFC 8985 7 */
 	TP_TCP_REXMIT_REO,     /**< RACK's reordering window (RFC 8985 6.2 step 5) */
 	TP_TCP_REXMIT_PERSIST, /**< RFC 9293 3.8.6.1 */
+	TP_TCP_REXMIT_SPACE,   /**< nothing to send, but its user found no buffer: WRITABLE */
 };
 
 /** A chain of buffers. */
@@ -682,6 +683,14 @@ int tp_tcp_send(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct rte_mbuf *
 int tp_tcp_urgent(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now);
 /** Bytes that tp_tcp_send() would take. */
 uint32_t tp_tcp_send_space(const struct tp_tcp_conn *c);
+/** Let WRITABLE follow as if tp_tcp_send() had refused: what the user has to send found no buffer.
+ * With an ACK that makes room; where nothing is queued that would bring one, after some ms.
+ */
+static inline void
+tp_tcp_want_space(struct tp_tcp_conn *c)
+{
+	c->flags |= TP_TCP_F_WANT_SPACE;
+}
 /** Take all data that is there in order: one chain, the caller's now, pkt_len and nb_segs set;
  * NULL: none. The window opens only by tp_tcp_consumed().
  */

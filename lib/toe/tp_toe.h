@@ -264,7 +264,7 @@ int tp_toe_set_ports(struct tp_toe *toe, uint16_t low, uint16_t high);
 /** As tp_tcp_send(). */
 int tp_toe_send(struct tp_toe_call *call, struct rte_mbuf *m, bool push);
 uint32_t tp_toe_send_space(const struct tp_toe_call *call);
-/** Ask for on_writable as if tp_toe_send() had refused. */
+/** Ask for on_writable as if tp_toe_send() had refused; for a user that found no buffer, too. */
 void tp_toe_want_space(struct tp_toe_call *call);
 /** The member that owns the connection. */
 uint8_t tp_toe_member(const struct tp_toe_call *call);

@@ -28,7 +28,7 @@ void
 tp_toe_want_space(struct tp_toe_call *call)
 {
 	if (call->conn != NULL)
-		call->conn->flags |= TP_TCP_F_WANT_SPACE;
+		tp_tcp_want_space(call->conn);
 }
 
 uint8_t

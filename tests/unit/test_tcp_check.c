@@ -58,7 +58,7 @@ spoiled_fields_are_found(void **state)
 	SPOIL(c->ca, TP_TCP_CA_LOSS + 1);
 	SPOIL(c->reason, TP_TCP_NB_REASONS);
 	SPOIL(c->cc, TP_TCP_NB_CC);
-	SPOIL(c->rexmit_kind, TP_TCP_REXMIT_PERSIST + 1);
+	SPOIL(c->rexmit_kind, TP_TCP_REXMIT_SPACE + 1);
 	SPOIL(c->rexmit_kind, TP_TCP_REXMIT_NONE);
 	SPOIL(c->rexmit_ns, TP_NEVER);
 	SPOIL(c->snd_wscale, 15);

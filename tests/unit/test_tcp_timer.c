@@ -277,6 +277,44 @@ nothing_to_do_needs_no_timer(void **state)
 	}
 }
 
+/* A user that found no buffer hears of it though nothing is in flight whose ACK would tell; as long as
+ * it asks again, again; and its connection is not parked meanwhile.
+ */
+static void
+a_user_without_buffers_is_told(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	for (int i = 0; i < 3; i++) {
+		tp_tcp_want_space(&f->c);
+		tcp_done(f);
+		assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_SPACE);
+		assert_false(tp_tcp_parkable(&f->c));
+		assert_in_range(tcp_tick(f), TP_NS_PER_MS, 100 * TP_NS_PER_MS);
+		assert_int_equal(tcp_events(f), TP_TCP_EV_WRITABLE);
+	}
+	assert_int_equal(tp_tcp_next(&f->c), TP_NEVER);
+	tcp_expect_none(f);
+}
+
+/* With something in flight its ACK tells, and no clock. */
+static void
+an_ack_tells_a_user_without_buffers(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tp_tcp_want_space(&f->c);
+	tcp_done(f);
+	tcp_write(f, 100);
+	assert_int_not_equal(f->c.rexmit_kind, TP_TCP_REXMIT_SPACE);
+	assert_int_equal(tcp_events(f), 0);
+	tcp_in(f, SEG(.ack = 101));
+	assert_int_equal(tcp_events(f), TP_TCP_EV_WRITABLE);
+	assert_int_equal(tp_tcp_next(&f->c), TP_NEVER);
+}
+
 int
 main(void)
 {
@@ -294,6 +332,8 @@ main(void)
 		TCP_TEST(unanswered_data_ends),
 		TCP_TEST(early_calls_do_nothing),
 		TCP_TEST(nothing_to_do_needs_no_timer),
+		TCP_TEST(a_user_without_buffers_is_told),
+		TCP_TEST(an_ack_tells_a_user_without_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);
