@@ -70,22 +70,13 @@ update_send_window(struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
 }
 
 static inline void
-tell_writable(struct tp_tcp_conn *c)
-{
-	if ((c->flags & TP_TCP_F_WANT_SPACE) == 0 || c->snd_queued > c->snd_buf / 2)
-		return;
-	c->flags &= ~TP_TCP_F_WANT_SPACE;
-	c->events |= TP_TCP_EV_WRITABLE;
-}
-
-static inline void
 process_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 uint64_t now)
 {
 	bool update = update_send_window(c, seg);
 
 	tcp_ack_process(env, c, seg, update, now);
-	tell_writable(c);
+	tcp_tell_writable(c);
 }
 
 /* RFC 9293 3.8.6.3, RFC 5681 4.2: every second segment, and at once what tells of a gap. */

@@ -19,6 +19,7 @@
 #define LEN_MSS 4
 #define LEN_WSCALE 3
 #define LEN_SACK_PERM 2
+#define LEN_SACK 4 /* with two NOPs before it, without blocks */
 #define LEN_SACK_BLOCK 8
 #define LEN_TS 10
 #define LEN_UTO 4
@@ -212,17 +213,40 @@ tcp_options_data(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40])
 	return put_ts(c, now, out) - out;
 }
 
+/* A full segment gives away an eighth of itself at most. */
+#define SACK_SHARE 8
+
 uint8_t
-tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40])
+tcp_sack_len(const struct tp_tcp_conn *c, uint32_t room)
 {
 	struct tp_tcp_span blocks[TP_TCP_MAX_SACK];
-	uint8_t *p = out, nb;
+	uint8_t nb = tcp_reass_blocks(c, blocks), len;
 
-	if (c->flags & TP_TCP_F_TS)
-		p = put_ts(c, now, p);
-	nb = tcp_reass_blocks(c, blocks);
-	if (nb == 0)
+	for (; nb > 0; nb--) {
+		len = LEN_SACK + nb * LEN_SACK_BLOCK;
+		if (len <= room)
+			return len;
+	}
+	return 0;
+}
+
+uint16_t
+tcp_mss_beside_sack(const struct tp_tcp_conn *c)
+{
+	return c->snd_mss - tcp_sack_len(c, c->snd_mss / SACK_SHARE);
+}
+
+uint8_t
+tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint32_t room, uint8_t out[40])
+{
+	uint8_t *p = out + tcp_options_data(c, now, out), len = tcp_sack_len(c, room);
+	struct tp_tcp_span blocks[TP_TCP_MAX_SACK];
+	uint8_t nb;
+
+	if (len == 0)
 		return p - out;
+	tcp_reass_blocks(c, blocks);
+	nb = (len - LEN_SACK) / LEN_SACK_BLOCK;
 	p[0] = OPT_NOP;
 	p[1] = OPT_NOP;
 	p[2] = OPT_SACK;

@@ -12,6 +12,8 @@
 #define COPY_MAX 192
 /* Payload in more pieces than this is copied, too: few ports send so many. */
 #define PIECES_MAX 16
+/* Timestamps, with two NOPs. */
+#define LEN_TS 12
 /* IP's codepoint for ECN-capable transport, ECT(0). */
 #define ECT0 2
 
@@ -339,6 +341,15 @@ send_syn(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	return m;
 }
 
+static inline void
+dsack_told(struct tp_tcp_env *env, struct tp_tcp_conn *c)
+{
+	if (likely(!c->dsack_pending))
+		return;
+	c->dsack_pending = false;
+	tcp_count(env, TP_TCP_M_DSACK_SENT);
+}
+
 /* @param probe a number that the peer has already: it must answer (RFC 9293 3.8.4) */
 static struct rte_mbuf *
 send_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t now)
@@ -349,14 +360,11 @@ send_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t now
 
 	if (m == NULL)
 		return NULL;
-	opt_len = tcp_options(c, now, options_of(m));
+	opt_len = tcp_options(c, now, UINT32_MAX, options_of(m));
 	put_header(m, &c->key, is_v6(c), c->snd_nxt - probe, c->rcv_nxt, TP_TCP_ACK | ece(c), wnd,
 	                opt_len);
 	put_urgent(m, c, c->snd_nxt - probe);
-	if (c->dsack_pending) {
-		c->dsack_pending = false;
-		tcp_count(env, TP_TCP_M_DSACK_SENT);
-	}
+	dsack_told(env, c);
 	acked(c, wnd);
 	count_sent(env, c, 1);
 	return m;
@@ -364,17 +372,54 @@ send_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t now
 
 /* ---- data and FIN ------------------------------------------------------------------------ */
 
-/* A segment, not yet sent: nothing has changed. */
+static inline bool
+has_sack(const struct tp_tcp_conn *c, const struct rte_mbuf *m)
+{
+	return m->l4_len > sizeof(struct rte_tcp_hdr) + (c->flags & TP_TCP_F_TS ? LEN_TS : 0);
+}
+
+/* A segment with data is on its way: what it says beside it. */
+static inline void
+data_told(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct rte_mbuf *m, uint16_t wnd)
+{
+	if (unlikely(c->dsack_pending) && has_sack(c, m))
+		dsack_told(env, c);
+	acked(c, wnd);
+}
+
+/* Payload of a full segment of new data. */
+static inline uint32_t
+mss_now(const struct tp_tcp_conn *c)
+{
+	return likely(!tcp_sack_waits(c)) ? c->snd_mss : tcp_mss_beside_sack(c);
+}
+
+/* Bytes that a segment with so much payload leaves for SACK: what is larger is cut to full ones. */
+static inline uint32_t
+sack_room(const struct tp_tcp_conn *c, uint32_t len, uint32_t mss)
+{
+	if (len > mss)
+		return c->snd_mss - mss;
+	return len < c->snd_mss ? c->snd_mss - len : 0;
+}
+
+/* A segment, not yet sent: nothing has changed.
+ * @param mss of the pieces, where it is cut; 0: it is not, whatever its size
+ */
 static inline struct rte_mbuf *
 make_data(struct tp_tcp_env *env, const struct tp_tcp_conn *c, const struct tp_tcp_rec *at,
-                uint8_t flags, uint16_t wnd, uint64_t now)
+                uint8_t flags, uint16_t wnd, uint32_t mss, uint64_t now)
 {
 	struct rte_mbuf *m = new_buffer(env, env->pool);
 	uint8_t opt_len;
 
 	if (m == NULL)
 		return NULL;
-	opt_len = tcp_options_data(c, now, options_of(m));
+	if (likely(!tcp_sack_waits(c)))
+		opt_len = tcp_options_data(c, now, options_of(m));
+	else
+		opt_len = tcp_options(
+		                c, now, mss > 0 ? sack_room(c, at->len, mss) : 0, options_of(m));
 	put_header(m, &c->key, is_v6(c), at->seq, c->rcv_nxt, flags | TP_TCP_ACK | ece(c), wnd,
 	                opt_len);
 	put_urgent(m, c, at->seq);
@@ -382,30 +427,30 @@ make_data(struct tp_tcp_env *env, const struct tp_tcp_conn *c, const struct tp_t
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
-	if (at->len > c->snd_mss) {
+	if (mss > 0 && at->len > mss) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-		m->tso_segsz = c->snd_mss;
+		m->tso_segsz = mss;
 	}
 	return m;
 }
 
 static inline uint32_t
-nb_segments(const struct tp_tcp_conn *c, uint32_t len)
+nb_segments(uint32_t len, uint32_t mss)
 {
-	return len <= c->snd_mss ? 1 : (len + c->snd_mss - 1) / c->snd_mss;
+	return len <= mss ? 1 : (len + mss - 1) / mss;
 }
 
 /* Bytes of a segment that egress may cut, a multiple of the MSS; urgent data is not cut, as the pointer
  * counts from each segment.
  */
 static inline uint32_t
-segment_max(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint32_t len)
+segment_max(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint32_t len, uint32_t mss)
 {
 	uint32_t max = RTE_MIN(len, env->conf->tso_max);
 
 	if (unlikely(c->flags & TP_TCP_F_URG_SEND))
-		return c->snd_mss;
-	return max < 2u * c->snd_mss ? c->snd_mss : max - max % c->snd_mss;
+		return mss;
+	return max < 2u * mss ? mss : max - max % mss;
 }
 
 static inline bool
@@ -441,19 +486,19 @@ may_send_part(const struct tp_tcp_conn *c, uint32_t len, uint32_t unsent)
  * @return bytes of new data that may go now
  */
 static inline uint32_t
-sendable(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint32_t unsent, bool force,
-                uint64_t now)
+sendable(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint32_t unsent, uint32_t mss,
+                bool force, uint64_t now)
 {
 	uint32_t wnd = usable_window(c), len, part;
 
 	if (force)
-		return RTE_MIN(RTE_MIN(unsent, wnd), c->snd_mss);
+		return RTE_MIN(RTE_MIN(unsent, wnd), mss);
 	len = RTE_MIN(RTE_MIN(unsent, wnd), tcp_send_quota(c, now));
-	if (len > c->snd_mss)
-		len = RTE_MIN(len, segment_max(env, c, UINT32_MAX));
-	if (len < c->snd_mss)
+	if (len > mss)
+		len = RTE_MIN(len, segment_max(env, c, UINT32_MAX, mss));
+	if (len < mss)
 		return len > 0 && may_send_part(c, len, unsent) ? len : 0;
-	part = len % c->snd_mss;
+	part = len % mss;
 	/* What follows full segments has them in flight before it. */
 	if (part > 0 && !(len == unsent && (c->flags & (TP_TCP_F_NODELAY | TP_TCP_F_FIN_WANTED)) &&
 	                                may_send_part(c, len, unsent)))
@@ -472,7 +517,7 @@ sent_fin(struct tp_tcp_env *env, struct tp_tcp_conn *c)
 static struct rte_mbuf *
 send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now)
 {
-	uint32_t unsent = tcp_unsent(c), len, probe;
+	uint32_t unsent = tcp_unsent(c), mss = mss_now(c), len, probe;
 	bool fin = fin_waits(c);
 	struct tp_tcp_rec at, *rec;
 	uint8_t flags = 0;
@@ -485,7 +530,7 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 		tcp_cc_idle_restart(env, c, now);
 	probe = likely(!(c->flags & TP_TCP_F_MTU_PROBING)) || force ? 0
 	                                                            : tcp_pmtu_probe(env, c, now);
-	len = probe > 0 ? probe : sendable(env, c, unsent, force, now);
+	len = probe > 0 ? probe : sendable(env, c, unsent, mss, force, now);
 	/* FIN has a number of its own, which must be in the window, too. */
 	fin = fin && len == unsent && usable_window(c) > len;
 	if (len == 0 && !fin)
@@ -501,7 +546,8 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 	at.off = c->snd_cur_off;
 	at.len = len;
 	wnd = wire_window(env, c);
-	m = make_data(env, c, &at, flags, wnd, now);
+	/* A probe is one packet, larger than any before (RFC 4821 7.3). */
+	m = make_data(env, c, &at, flags, wnd, probe > 0 ? 0 : mss, now);
 	if (m == NULL)
 		return NULL;
 	rec = tcp_txq_append(env, c, len, flags & TP_TCP_FIN, now);
@@ -511,18 +557,14 @@ send_new(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool force, uint64_t now
 	}
 	if (len > 0 && (c->flags & TP_TCP_F_ECN))
 		m->hash.usr = ECT0;
-	if (probe > 0) {
-		/* One packet, larger than any before (RFC 4821 7.3). */
-		m->ol_flags &= ~RTE_MBUF_F_TX_TCP_SEG;
-		m->tso_segsz = 0;
+	if (probe > 0)
 		rec->flags |= TP_TCP_REC_PROBE;
-	}
 	if (flags & TP_TCP_CWR)
 		c->flags &= ~TP_TCP_F_CWR_SEND;
 	if (fin)
 		sent_fin(env, c);
-	acked(c, wnd);
-	count_sent(env, c, probe > 0 ? 1 : nb_segments(c, len));
+	data_told(env, c, m, wnd);
+	count_sent(env, c, probe > 0 ? 1 : nb_segments(len, mss));
 	tcp_sent(env, c, rec, now);
 	return m;
 }
@@ -538,7 +580,7 @@ part_to_repeat(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_rec 
 
 	if (quota == 0)
 		return NULL;
-	max = segment_max(env, c, quota);
+	max = segment_max(env, c, quota, c->snd_mss);
 	if (len <= max)
 		return rec;
 	if (probe)
@@ -563,11 +605,11 @@ send_again(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool probe, uint64_t n
 	at.len = tcp_rec_bytes(rec);
 	flags = (rec->tcp_flags & TP_TCP_FIN) | (rec->next == NULL ? TP_TCP_PSH : 0);
 	wnd = wire_window(env, c);
-	m = make_data(env, c, &at, flags, wnd, now);
+	m = make_data(env, c, &at, flags, wnd, c->snd_mss, now);
 	if (m == NULL)
 		return NULL;
-	acked(c, wnd);
-	nb = nb_segments(c, at.len);
+	data_told(env, c, m, wnd);
+	nb = nb_segments(at.len, c->snd_mss);
 	c->segs_out += nb;
 	c->retrans_segs += nb;
 	env->mib[TP_TCP_M_RETRANS_SEGS] += nb;
@@ -608,6 +650,17 @@ send_probe(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 
 /* ---- what is next ---------------------------------------------------------------------- */
 
+/* What is out of order is to be told, and data would not do it: without SACK only an ACK without data is
+ * a duplicate (RFC 5681 2), and what is sent again is as long as it was.
+ */
+static bool
+ack_goes_first(const struct tp_tcp_conn *c)
+{
+	if (likely(c->ooo_head == NULL && !c->dsack_pending))
+		return false;
+	return c->lost_out > 0 || (c->flags & TP_TCP_F_TLP_NOW) || mss_now(c) == c->snd_mss;
+}
+
 static struct rte_mbuf *
 next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 {
@@ -619,8 +672,7 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 		return NULL;
 	if (c->state == TP_TCP_SYN_SENT || c->state == TP_TCP_SYN_RCVD)
 		return send_syn(env, c, now);
-	/* Data leaves no room for SACK blocks. */
-	if ((c->flags & TP_TCP_F_ACK_NOW) && (c->ooo_head != NULL || c->dsack_pending))
+	if ((c->flags & TP_TCP_F_ACK_NOW) && ack_goes_first(c))
 		return send_ack(env, c, false, now);
 	if (c->flags & TP_TCP_F_TLP_NOW)
 		m = send_loss_probe(env, c, now);

@@ -67,6 +67,15 @@ tcp_unsent(const struct tp_tcp_conn *c)
 	return c->snd_queued - (c->snd_nxt - c->snd_una);
 }
 
+static inline void
+tcp_tell_writable(struct tp_tcp_conn *c)
+{
+	if ((c->flags & TP_TCP_F_WANT_SPACE) == 0 || c->snd_queued > c->snd_buf / 2)
+		return;
+	c->flags &= ~TP_TCP_F_WANT_SPACE;
+	c->events |= TP_TCP_EV_WRITABLE;
+}
+
 /* ---- what an ACK taught (ack.c fills it, the rest reads or adds) -------- */
 
 struct tcp_ack {
@@ -305,9 +314,20 @@ void tcp_cc_idle_restart(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t
 /* option.c. @return bytes, a multiple of four */
 uint8_t tcp_options_syn(const struct tp_tcp_env *env, const struct tp_tcp_conn *c, uint64_t now,
                 uint8_t out[40]);
-uint8_t tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40]);
+/* With as many SACK blocks as there are and as `room` bytes take. */
+uint8_t tcp_options(const struct tp_tcp_conn *c, uint64_t now, uint32_t room, uint8_t out[40]);
 /* Only those that every segment has, for which snd_mss leaves room. */
 uint8_t tcp_options_data(const struct tp_tcp_conn *c, uint64_t now, uint8_t out[40]);
+/* Bytes that tcp_options() adds for SACK. */
+uint8_t tcp_sack_len(const struct tp_tcp_conn *c, uint32_t room);
+/* Payload of a full segment that reports what is out of order (RFC 6691 3); snd_mss: it is too small
+ * for that. */
+uint16_t tcp_mss_beside_sack(const struct tp_tcp_conn *c);
+static inline bool
+tcp_sack_waits(const struct tp_tcp_conn *c)
+{
+	return (c->ooo_head != NULL || c->dsack_pending) && (c->flags & TP_TCP_F_SACK);
+}
 void tcp_options_parse(const uint8_t *opt, uint8_t len, struct tp_tcp_seg *seg);
 /* Millisecond clock of timestamps (RFC 7323 4.1). */
 uint32_t tcp_ts_now(const struct tp_tcp_conn *c, uint64_t now);

@@ -53,15 +53,15 @@ persist_expired(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	c->flags |= TP_TCP_F_PROBE_NOW;
 }
 
-/* There may be buffers now: the user tries, and asks again if there are none. */
+/* There may be buffers now: the user tries, and asks again if there are none. What it has queued in
+ * the meantime, and could not be sent, may have filled the queue.
+ */
 static void
 space_expired(struct tp_tcp_conn *c)
 {
 	c->rexmit_kind = TP_TCP_REXMIT_NONE;
 	c->rexmit_ns = TP_NEVER;
-	if (c->flags & TP_TCP_F_WANT_SPACE)
-		c->events |= TP_TCP_EV_WRITABLE;
-	c->flags &= ~TP_TCP_F_WANT_SPACE;
+	tcp_tell_writable(c);
 }
 
 /* RFC 9293 3.8.4. Whatever arrives pushes it away, which is noticed only here; what is in flight

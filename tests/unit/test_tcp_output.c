@@ -545,6 +545,151 @@ urgent_data_waits_for_the_handshake(void **state)
 	assert_int_equal(o->seg.urg_ptr, 10);
 }
 
+/* ---- SACK beside data (RFC 2018 4, RFC 6691 3) ----------------------------------------------- */
+
+/* With timestamps, and N blocks. */
+#define BESIDE(n) (MSS - 4 - 8 * (n))
+
+/* Full segments are shorter by the blocks, those that egress cuts, too; the rest has room anyway. */
+static void
+data_reports_what_is_out_of_order(void **state)
+{
+	struct tcp_fix *f = *state;
+	const struct tcp_out *o;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tcp_in(f, SEG(.seq = 1001, .len = 100));
+	tcp_expect(f, SEG(.nb_sack = 1, .sack = { { 1001, 1101 } }));
+	tcp_write(f, 4 * BESIDE(1));
+	o = tcp_expect(f, SEG(.len = 4 * BESIDE(1), .nb_sack = 1, .sack = { { 1001, 1101 } }));
+	assert_int_equal(o->segsz, BESIDE(1));
+	assert_int_equal(f->c.segs_out, 2 + 1 + 4);
+	tcp_in(f, SEG(.seq = 3001, .len = 100, .ack = 1 + 4 * BESIDE(1)));
+	tcp_flush(f);
+	tcp_write(f, 100);
+	tcp_expect(f, SEG(.seq = 1 + 4 * BESIDE(1), .len = 100, .nb_sack = 2,
+	                              .sack = { { 3001, 3101 }, { 1001, 1101 } }));
+	tcp_in(f, SEG(.len = 1000, .ack = 101 + 4 * BESIDE(1)));
+	tcp_flush(f);
+	tcp_in(f, SEG(.seq = 1101, .len = 1900, .ack = 101 + 4 * BESIDE(1)));
+	tcp_flush(f);
+	tcp_write(f, 2 * MSS);
+	o = tcp_expect(f, SEG(.seq = 101 + 4 * BESIDE(1), .ack = 3101, .len = 2 * MSS));
+	assert_int_equal(o->segsz, MSS);
+}
+
+/* A packet is never larger than the path takes, whatever the blocks. */
+static void
+blocks_fit_in_the_packet(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	f->conf.tso_max = 0;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	for (uint32_t i = 1; i <= 5; i++) {
+		tcp_in(f, SEG(.seq = 1001 * i, .len = 100));
+		tcp_flush(f);
+		tcp_write(f, 2 * MSS);
+		for (const struct tcp_out *o; tcp_nb_out(f) > 0;) {
+			o = tcp_pop(f);
+			assert_int_equal(o->seg.nb_sack, RTE_MIN(i, 3u));
+			assert_in_range((o->hdr[12] >> 4) * 4u + o->seg.len, 32 + 100,
+			                20 + 12 + MSS);
+		}
+		tcp_in(f, SEG(.ack = f->c.snd_nxt - f->iss));
+		tcp_flush(f);
+	}
+}
+
+/* What arrives while more waits to be sent needs no segment of its own. */
+static void
+data_takes_the_report_along(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	f->no_output = true;
+	tcp_in(f, SEG(.seq = 1001, .len = 100));
+	assert_true(f->c.flags & TP_TCP_F_ACK_NOW);
+	f->no_output = false;
+	tcp_write(f, 100);
+	tcp_expect(f, SEG(.len = 100, .nb_sack = 1, .sack = { { 1001, 1101 } }));
+	tcp_expect_none(f);
+	assert_false(f->c.flags & TP_TCP_F_ACK_NOW);
+}
+
+/* RFC 2883 4: a duplicate is reported once, by data as well. */
+static void
+data_reports_a_duplicate(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tcp_in(f, SEG(.len = 100));
+	tcp_run(f, TP_NS_PER_S);
+	tcp_flush(f);
+	f->no_output = true;
+	tcp_in(f, SEG(.len = 100));
+	f->no_output = false;
+	tcp_write(f, 100);
+	tcp_expect(f, SEG(.ack = 101, .len = 100, .nb_sack = 1, .sack = { { 1, 101 } }));
+	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_SENT], 1);
+	tcp_write(f, MSS);
+	tcp_in(f, SEG(.seq = 101, .ack = 101));
+	tcp_expect(f, SEG(.seq = 101, .ack = 101, .len = MSS));
+	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_SENT], 1);
+}
+
+/* RFC 5681 2: without SACK, what carries data is no duplicate ACK. */
+static void
+without_sack_a_gap_is_told_by_an_ack_alone(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	f->conf.sack = false;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	f->no_output = true;
+	tcp_in(f, SEG(.seq = 1001, .len = 100));
+	f->no_output = false;
+	tcp_write(f, 3 * MSS);
+	tcp_expect(f, SEG(.ack = 1));
+	tcp_expect(f, SEG(.len = 3 * MSS));
+	tcp_expect_none(f);
+}
+
+/* What is sent again is what it was; the report goes before it. */
+static void
+what_goes_again_is_not_cut_for_the_report(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	f->conf.tso_max = 0;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tcp_write(f, 5 * MSS);
+	tcp_flush(f);
+	f->now += 20 * TP_NS_PER_MS;
+	tcp_in(f, SEG(.seq = 1001, .len = 100, .nb_sack = 1, .sack = { { 1 + MSS, 1 + 5 * MSS } }));
+	tcp_expect(f, SEG(.seq = 1 + 5 * MSS, .nb_sack = 1, .sack = { { 1001, 1101 } }));
+	tcp_expect(f, SEG(.seq = 1, .len = MSS));
+	tcp_expect_none(f);
+}
+
+/* Segments of which the blocks would be more than a small part: an ACK tells. */
+static void
+small_segments_have_no_room(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	f->peer.mss = 88;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	f->no_output = true;
+	tcp_in(f, SEG(.seq = 1001, .len = 100));
+	f->no_output = false;
+	tcp_write(f, 3 * 76);
+	tcp_expect(f, SEG(.nb_sack = 1, .sack = { { 1001, 1101 } }));
+	assert_int_equal(tcp_expect(f, SEG(.len = 3 * 76))->segsz, 76);
+}
+
 int
 main(void)
 {
@@ -573,6 +718,13 @@ main(void)
 		TCP_TEST(urgent_data_is_pointed_to),
 		TCP_TEST(urgent_data_far_away),
 		TCP_TEST(urgent_data_waits_for_the_handshake),
+		TCP_TEST(data_reports_what_is_out_of_order),
+		TCP_TEST(blocks_fit_in_the_packet),
+		TCP_TEST(data_takes_the_report_along),
+		TCP_TEST(data_reports_a_duplicate),
+		TCP_TEST(without_sack_a_gap_is_told_by_an_ack_alone),
+		TCP_TEST(what_goes_again_is_not_cut_for_the_report),
+		TCP_TEST(small_segments_have_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);

@@ -315,6 +315,28 @@ an_ack_tells_a_user_without_buffers(void **state)
 	assert_int_equal(tp_tcp_next(&f->c), TP_NEVER);
 }
 
+/* What was queued meanwhile and waits for the peer's window leaves no room: it is told by an ACK. */
+static void
+a_full_queue_is_not_writable(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	f->conf.snd_buf = 1000;
+	f->peer.wnd = 0;
+	f->passive = true;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	tcp_in(f, SEG(.wnd = 0));
+	tp_tcp_want_space(&f->c);
+	tcp_done(f);
+	tcp_write(f, 1000);
+	tcp_tick(f);
+	assert_int_equal(tcp_events(f), 0);
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_PERSIST);
+	tcp_in(f, SEG(.wnd = 2000));
+	tcp_in(f, SEG(.ack = 1001));
+	assert_int_equal(tcp_events(f), TP_TCP_EV_WRITABLE);
+}
+
 int
 main(void)
 {
@@ -334,6 +356,7 @@ main(void)
 		TCP_TEST(nothing_to_do_needs_no_timer),
 		TCP_TEST(a_user_without_buffers_is_told),
 		TCP_TEST(an_ack_tells_a_user_without_buffers),
+		TCP_TEST(a_full_queue_is_not_writable),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);
