@@ -36,7 +36,7 @@ serve_alone() { # no host: the team answers for its addresses
     peer_bridge
     launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
         --ip "$H4/24" --ip "$H6/64" --service http:80 "$@"
-    wait_for 8 daemon_answers_or_died
+    wait_for 20 daemon_answers_or_died
     wait_for 5 all_distribute
     mbufs_base=$(($(mbufs_in_use) + 1024))
     wait_for 15 http_answers "$H4"
@@ -82,7 +82,7 @@ fragments() {
     peer_bridge
     launch --vdev=net_tap1,iface=t0 --vdev=net_tap0,iface=team0 -- --host net_tap0 --control-socket "$S" \
         --mode active-backup --ip "$H4/24" --ip "$H6/64" --service http:80
-    wait_for 8 daemon_answers_or_died
+    wait_for 20 daemon_answers_or_died
     h ip link add hb type bridge forward_delay 0 stp_state 0
     h sysctl -qw net.ipv6.conf.hb.disable_ipv6=1 net.ipv6.conf.t0.disable_ipv6=1
     h ip link set m0 master hb

@@ -50,7 +50,7 @@ no_host() {
     peer_bridge
     launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
         --ip "$H4/24" --ip "$H6/64" --service http:80
-    wait_for 8 daemon_answers_or_died
+    wait_for 20 daemon_answers_or_died
     wait_for 5 all_distribute
     mbufs_base=$(mbufs_in_use)
     wait_for 15 http_answers "$H4" # after RFC 5227's probes
@@ -128,7 +128,7 @@ address_taken() {
     wait_for 5 grep -q 'listening on' "$tmp/tcpdump"
     launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
         --ip "$H4/24" --ip "$H6/64" --service http:80
-    wait_for 8 daemon_answers_or_died
+    wait_for 20 daemon_answers_or_died
     wait_for 5 all_distribute
     expect "announced before its claim" "$(get announce "[.entries[] | select(.address == \"$H4\")] | length")" -eq 0
     wait_for 8 addr_is "$H4" duplicate
