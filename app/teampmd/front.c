@@ -19,6 +19,8 @@
 
 /* Looks at clients that take nothing, and at nothing else. */
 #define IDLE_POLL_NS TP_NS_PER_S
+/* Memory for connections: up to 2 GB a second. */
+#define MEMORY_POLL_NS TP_NS_PER_MS
 /* What is left to write when the daemon ends gets this long. */
 #define FLUSH_MS 500
 /* An operation that waits looks that often whether it may go on. */
@@ -151,6 +153,8 @@ poll_prepare(struct front *front, struct poll_set *set, uint64_t now)
 		if (session_ready(s))
 			timeout = 0;
 	}
+	if (front->short_of_memory)
+		timeout = RTE_MIN(timeout, MEMORY_POLL_NS);
 	return RTE_MIN(timeout, front->pending ? MEANWHILE_NS : IDLE_POLL_NS);
 }
 
@@ -196,6 +200,8 @@ front_turn(struct front *front)
 	show_lock();
 	capture_poll();
 	show_unlock();
+	/* This thread may wait for a page, and it is the one that frees shards. */
+	front->short_of_memory = front->d->toe != NULL && tp_toe_prepare(front->d->toe);
 	print_stats(front, now);
 	outq_flush(&front->console, now);
 }

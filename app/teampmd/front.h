@@ -195,6 +195,7 @@ struct front {
 	bool pending;    /**< an operation waits: other sessions look, and change nothing */
 	uint64_t stats_due;
 	struct stats_period *stats;
+	bool short_of_memory; /**< tp_toe_prepare() has more to do */
 	tp_ctrl_thread_t thread;
 	_Atomic bool ended; /**< thread w */
 };

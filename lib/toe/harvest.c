@@ -111,7 +111,19 @@ disband(struct tp_toe *toe, uint32_t link)
 		link = atomic_load_explicit(&from->link[WHERE_SLOT(where)], memory_order_acquire);
 		if (toe->handle[from->conn[WHERE_SLOT(where)].owner_word].where != where)
 			give_back(toe, where);
-		unlisted(toe, where);
+	}
+}
+
+/* None is in its lists now, whatever it had in its hands and had not counted. */
+static void
+unlist_all(struct tp_toe *toe, uint8_t reader)
+{
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		struct tp_toe_shard *s = shard_of(toe, i);
+
+		if (s != NULL)
+			atomic_store(&s->unlisted[reader],
+			                s->listed[reader] + s->listed_by_ctl[reader]);
 	}
 }
 
@@ -181,6 +193,7 @@ take_apart(struct tp_toe *toe, uint8_t member)
 	bury(s);
 	disband(toe, atomic_exchange(&s->inbox, LINK_END));
 	disband(toe, atomic_exchange(&s->adopting, LINK_END));
+	unlist_all(toe, member);
 	inherit(toe, s);
 	bells_pass_on(toe, member);
 	forward_mail(toe, &s->mail);
@@ -239,7 +252,7 @@ assign(struct tp_toe *toe, struct handle *h, uint64_t word, uint8_t dead)
 	else if (atomic_compare_exchange_strong(&h->word, &word,
 	                         word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
 	                                         to)))
-		inbox_push(toe, shard_of(toe, to), where);
+		inbox_assign(toe, shard_of(toe, to), where);
 }
 
 static void
@@ -315,8 +328,7 @@ tp_toe_left(struct tp_toe *toe, uint8_t member)
 {
 	if ((atomic_load(&toe->alive) & ~RTE_BIT32(member)) == 0)
 		return true;
-	if ((atomic_load(&toe->dead) & RTE_BIT32(member)) == 0 ||
-	                atomic_load(&shard_of(toe, member)->nb_listed) != 0)
+	if ((atomic_load(&toe->dead) & RTE_BIT32(member)) == 0 || is_listed(shard_of(toe, member)))
 		return false;
 	for (uint32_t i = 0; i < toe->nb_handles; i++) {
 		if (needs(&toe->handle[i], member))

@@ -16,7 +16,10 @@
 /* Contexts adopted, slots taken back, in one turn: a few us. */
 #define ADOPT_SLICE 32
 #define RETURN_SLICE 64
-/* The time of release waits in a context beside nothing else, in us that wrap. */
+/* Connections between one that is adopted and one whose context, then whose handle is brought in. */
+#define FAR 6
+#define NEAR 3
+/* While a connection is nobody's its handle says when it was released, in us that wrap. */
 #define STAMP(now) ((uint32_t)((now) / TP_NS_PER_US))
 
 static uint32_t
@@ -78,12 +81,16 @@ uint8_t
 home_for(const struct tp_toe *toe, const struct handle *h, uint8_t not_this)
 {
 	uint32_t usable = atomic_load_explicit(&toe->usable, memory_order_relaxed);
-	uint64_t hash = table_hash(&toe->table, &h->key);
-	uint8_t member = toe->member_of(toe->member_of_arg, (uint32_t)(hash >> 32));
+	uint64_t hash;
+	uint8_t member;
 
-	if (member < TP_MAX_MEMBERS && member != not_this && (usable & RTE_BIT32(member)))
-		return member;
 	usable &= not_this < TP_MAX_MEMBERS ? ~RTE_BIT32(not_this) : UINT32_MAX;
+	if ((usable & (usable - 1)) != 0) {
+		hash = table_hash(&toe->table, &h->key);
+		member = toe->member_of(toe->member_of_arg, (uint32_t)(hash >> 32));
+		if (member < TP_MAX_MEMBERS && (usable & RTE_BIT32(member)))
+			return member;
+	}
 	return usable != 0 ? __builtin_ctz(usable) : TP_MEMBER_NONE;
 }
 
@@ -95,39 +102,67 @@ context_at(const struct tp_toe *toe, uint32_t where)
 	return &shard_of(toe, WHERE_SHARD(where))->conn[WHERE_SLOT(where)];
 }
 
-/* Push a slot on a list of slots, by its link. */
-static void
-slot_push(struct tp_toe *toe, _Atomic uint32_t *head, uint32_t where)
+static _Atomic uint32_t *
+link_of(const struct tp_toe *toe, uint32_t where)
 {
-	_Atomic uint32_t *link = &shard_of(toe, WHERE_SHARD(where))->link[WHERE_SLOT(where)];
+	return &shard_of(toe, WHERE_SHARD(where))->link[WHERE_SLOT(where)];
+}
+
+/* Push slots that are linked already, from the link `first` to the slot `last`. */
+static void
+list_splice(struct tp_toe *toe, _Atomic uint32_t *head, uint32_t first, uint32_t last)
+{
+	_Atomic uint32_t *link = link_of(toe, last);
 	uint32_t old = atomic_load_explicit(head, memory_order_relaxed);
 
 	do {
 		atomic_store_explicit(link, old, memory_order_relaxed);
-	} while (!atomic_compare_exchange_weak(head, &old, LINK(where)));
+	} while (!atomic_compare_exchange_weak(head, &old, first));
 }
 
-/* A slot has left the list of an inbox. */
-void
-unlisted(const struct tp_toe *toe, uint32_t where)
+static void
+slot_push(struct tp_toe *toe, _Atomic uint32_t *head, uint32_t where)
 {
-	atomic_fetch_sub_explicit(
-	                &shard_of(toe, WHERE_SHARD(where))->nb_listed, 1, memory_order_release);
+	list_splice(toe, head, LINK(where), where);
+}
+
+/* Slots of a member have left the list of another one's inbox. */
+static void
+unlisted(const struct tp_toe *toe, uint8_t member, uint8_t reader, uint32_t nb)
+{
+	atomic_fetch_add_explicit(
+	                &shard_of(toe, member)->unlisted[reader], nb, memory_order_release);
 }
 
 static uint32_t
 next_of(const struct tp_toe *toe, uint32_t where)
 {
-	return atomic_load_explicit(&shard_of(toe, WHERE_SHARD(where))->link[WHERE_SLOT(where)],
-	                memory_order_relaxed);
+	return atomic_load_explicit(link_of(toe, where), memory_order_relaxed);
 }
 
 void
 inbox_push(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where)
 {
-	atomic_fetch_add_explicit(
-	                &shard_of(toe, WHERE_SHARD(where))->nb_listed, 1, memory_order_relaxed);
+	shard_of(toe, WHERE_SHARD(where))->listed[to->member]++;
 	slot_push(toe, &to->inbox, where);
+}
+
+void
+inbox_assign(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where)
+{
+	shard_of(toe, WHERE_SHARD(where))->listed_by_ctl[to->member]++;
+	slot_push(toe, &to->inbox, where);
+}
+
+bool
+is_listed(const struct tp_toe_shard *s)
+{
+	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
+		if (s->listed[i] + s->listed_by_ctl[i] !=
+		                atomic_load_explicit(&s->unlisted[i], memory_order_acquire))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -149,7 +184,9 @@ returned_run(struct tp_toe_shard *s)
 
 		s->given = atomic_load_explicit(&s->link[slot], memory_order_relaxed);
 		atomic_store_explicit(&s->link[slot], LINK_NONE, memory_order_relaxed);
-		memset(&s->conn[slot], 0, sizeof(s->conn[slot]));
+		/* The rest is as it was: whoever takes the slot writes all of it. */
+		s->conn[slot].state = TP_TCP_CLOSED;
+		s->conn[slot].events = 0;
 		slot_free(s, slot);
 	}
 }
@@ -191,7 +228,7 @@ inbox_disown(struct tp_toe *toe, struct tp_toe_shard *q)
 			atomic_compare_exchange_strong(&h->word, &word,
 			                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
 			                                HANDLE_PARK, WHERE_SHARD(where)));
-		unlisted(toe, where);
+		unlisted(toe, WHERE_SHARD(where), q->member, 1);
 	}
 }
 
@@ -219,7 +256,7 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 	struct tp_toe *toe = s->toe;
 	struct handle *h = &toe->handle[index];
 	struct tp_toe_shard *q = shard_alive(toe, to);
-	uint32_t where;
+	uint32_t where, moved_ms;
 	struct tp_tcp_conn *c;
 
 	if (word == 0)
@@ -237,7 +274,8 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 	working_on(s, index);
 	tp_tcp_export(&s->env, c);
 	detach(s, h, WHERE_SLOT(where));
-	c->owner_data[1] = STAMP(s->now);
+	moved_ms = atomic_load_explicit(&h->next, memory_order_relaxed);
+	atomic_store_explicit(&h->next, STAMP(s->now), memory_order_relaxed);
 	atomic_store_explicit(&s->link[WHERE_SLOT(where)], LINK_END, memory_order_relaxed);
 	if (!atomic_compare_exchange_strong(&h->word, &word,
 	                    word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1, HANDLE_XFER,
@@ -245,7 +283,7 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 		/* Whoever asked for it has given up at this very moment. */
 		atomic_store_explicit(&s->link[WHERE_SLOT(where)], LINK_NONE, memory_order_relaxed);
 		s->env.held_bytes += tp_tcp_held(c);
-		c->owner_data[1] = 0;
+		atomic_store_explicit(&h->next, moved_ms, memory_order_relaxed);
 		attach(s, h);
 		conn_dirty(s, c);
 		return false;
@@ -309,7 +347,7 @@ bring(struct tp_toe_shard *s, uint32_t index, bool released, struct tp_tcp_conn 
 	tp_tcp_adopt(&s->env, c, from, s->now);
 	s->ctr[TP_TOE_C_MOVED_IN]++;
 	if (released) {
-		us = STAMP(s->now) - (uint32_t)from->owner_data[1];
+		us = STAMP(s->now) - atomic_load_explicit(&h->next, memory_order_relaxed);
 		/* Clocks of lcores are read at different times in a turn. */
 		us = us > UINT32_MAX / 2 ? 0 : us;
 		pause_count(&s->pauses, us, s->now);
@@ -366,10 +404,91 @@ conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word)
 	atomic_store_explicit(&h->next, now_ms(s), memory_order_relaxed);
 	toe_trace_adopt(index, from, s->member);
 	tell_moved(s, c, from);
-	conn_dirty(s, c);
+	/* Most have nothing to do but to wait. */
+	if (tp_tcp_parkable(c) && atomic_load(&h->posts) == NULL)
+		tp_wheel_arm(s->wheel, slot, next_look(s, c));
+	else
+		conn_dirty(s, c);
 	if (p != NULL)
 		pull_done(s, p);
 	return c;
+}
+
+/* Slots of one member that are given back together. */
+struct bundle {
+	uint8_t member;
+	uint32_t nb, first, last; /* first: a link */
+};
+
+static void
+bundle_flush(const struct tp_toe_shard *s, struct bundle *b)
+{
+	struct tp_toe *toe = s->toe;
+
+	if (b->nb == 0)
+		return;
+	list_splice(toe, &shard_of(toe, b->member)->returned, b->first, b->last);
+	unlisted(toe, b->member, s->member, b->nb);
+	b->nb = 0;
+}
+
+static void
+bundle_add(const struct tp_toe_shard *s, struct bundle *b, uint32_t where)
+{
+	if (b->nb > 0 && b->member != WHERE_SHARD(where))
+		bundle_flush(s, b);
+	if (b->nb++ == 0) {
+		b->member = WHERE_SHARD(where);
+		b->first = LINK_END;
+		b->last = where;
+	}
+	atomic_store_explicit(link_of(s->toe, where), b->first, memory_order_relaxed);
+	b->first = LINK(where);
+}
+
+/* What a slice of the inbox will touch. */
+struct slice {
+	uint32_t where[ADOPT_SLICE]; /* contexts */
+	uint32_t slot[ADOPT_SLICE];  /* free slots, in the order of their use */
+	unsigned int nb;
+};
+
+static void
+slice_fill(const struct tp_toe_shard *s, uint32_t link, struct slice *sl)
+{
+	uint32_t slot = s->free_slot, fresh = s->nb_fresh;
+
+	for (sl->nb = 0; sl->nb < ADOPT_SLICE && link != LINK_END; sl->nb++) {
+		sl->where[sl->nb] = LINK_WHERE(link);
+		link = next_of(s->toe, LINK_WHERE(link));
+		sl->slot[sl->nb] = slot != NO_INDEX ? slot : fresh++;
+		slot = slot != NO_INDEX ? slot_next(s, slot) : NO_INDEX;
+	}
+}
+
+/* Bring in what comes soon after the i-th: contexts there and here, then handles. */
+static void
+slice_ahead(const struct tp_toe_shard *s, const struct slice *sl, unsigned int i)
+{
+	const struct tp_tcp_conn *from, *to;
+	uint32_t slot;
+
+	if (i + FAR < sl->nb) {
+		from = context_at(s->toe, sl->where[i + FAR]);
+		slot = sl->slot[i + FAR];
+		to = &s->conn[RTE_MIN(slot, s->max - 1)];
+		for (size_t off = 0; off < sizeof(*to); off += RTE_CACHE_LINE_SIZE) {
+			rte_prefetch0(RTE_PTR_ADD(from, off));
+			__builtin_prefetch(RTE_PTR_ADD(to, off), 1);
+		}
+	}
+	if (i + NEAR < sl->nb) {
+		from = context_at(s->toe, sl->where[i + NEAR]);
+		slot = RTE_MIN(sl->slot[i + NEAR], s->max - 1);
+		__builtin_prefetch(&s->toe->handle[from->owner_word], 1);
+		__builtin_prefetch(&s->dirty_next[slot], 1);
+		tp_wheel_prefetch(s->wheel, slot);
+	}
 }
 
 unsigned int
@@ -377,7 +496,9 @@ inbox_run(struct tp_toe_shard *s)
 {
 	struct tp_toe *toe = s->toe;
 	uint32_t link = atomic_load_explicit(&s->adopting, memory_order_relaxed);
+	struct bundle bundle = { 0 };
 	unsigned int n = 0;
+	struct slice sl;
 
 	if (link == LINK_END) {
 		if (likely(atomic_load_explicit(&s->inbox, memory_order_relaxed) == LINK_END))
@@ -385,10 +506,15 @@ inbox_run(struct tp_toe_shard *s)
 		link = atomic_exchange_explicit(&s->inbox, LINK_END, memory_order_acquire);
 		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
 	}
-	for (; n < ADOPT_SLICE && link != LINK_END; n++) {
+	slice_fill(s, link, &sl);
+	for (unsigned int i = 0; i < FAR; i++)
+		slice_ahead(s, &sl, i - FAR);
+	for (; n < sl.nb; n++) {
 		uint32_t where = LINK_WHERE(link), index = context_at(toe, where)->owner_word;
 		struct handle *h = &toe->handle[index];
 		uint64_t word = atomic_load_explicit(&h->word, memory_order_acquire);
+
+		slice_ahead(s, &sl, n);
 
 		/* Else a packet brought it here before. */
 		if (WORD_STATE(word) == HANDLE_XFER && WORD_MEMBER(word) == s->member &&
@@ -396,9 +522,9 @@ inbox_run(struct tp_toe_shard *s)
 			break;
 		link = next_of(toe, where);
 		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
-		give_back(toe, where);
-		unlisted(toe, where);
+		bundle_add(s, &bundle, where);
 	}
+	bundle_flush(s, &bundle);
 	return n;
 }
 

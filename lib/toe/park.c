@@ -8,7 +8,6 @@
  * brings it back on whatever member that comes to.
  */
 
-#include <numa.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,10 +26,14 @@ struct record {
 };
 static_assert(sizeof(struct record) <= 128, "goal of bench_bulk");
 
+/* Records that there is memory for beyond those in use. */
+#define RECORDS_AHEAD 32768
+
 struct park {
 	struct record *record;
 	size_t bytes;
 	uint32_t max;
+	size_t ready; /* bytes whose pages are there; whoever calls tp_toe_prepare() */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t free; /* tag against ABA, index */
 	_Atomic uint32_t nb_fresh;                          /* those never used begin here */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t nb;
@@ -46,14 +49,11 @@ park_create(uint32_t nb, int socket_id)
 		return NULL;
 	park->max = nb;
 	park->bytes = (size_t)nb * sizeof(park->record[0]);
-	park->record = tp_mem_map(park->bytes);
+	park->record = memory_map(park->bytes, socket_id);
 	if (park->record == NULL) {
 		rte_free(park);
 		return NULL;
 	}
-	/* Nothing is touched yet: pages come from that node later. */
-	if (socket_id >= 0 && numa_available() >= 0 && socket_id <= numa_max_node())
-		numa_tonode_memory(park->record, park->bytes, socket_id);
 	atomic_init(&park->free, NO_INDEX);
 	return park;
 }
@@ -65,6 +65,19 @@ park_free(struct park *park)
 		return;
 	tp_mem_unmap(park->record, park->bytes);
 	rte_free(park);
+}
+
+bool
+park_prepare(struct tp_toe *toe, uint32_t nb_conns,
+                bool (*extend)(void *mem, size_t *ready, size_t wanted))
+{
+	struct park *park = toe->park;
+	size_t nb = atomic_load_explicit(&park->nb_fresh, memory_order_relaxed);
+
+	if (atomic_load_explicit(&toe->idle_ns, memory_order_relaxed) == TP_NEVER)
+		return false;
+	nb = RTE_MIN(nb + RTE_MIN(nb_conns, (uint32_t)RECORDS_AHEAD), (size_t)park->max);
+	return extend(park->record, &park->ready, nb * sizeof(park->record[0]));
 }
 
 /* ---- records: a lock-free stack, like that of the handles ----------------------- */

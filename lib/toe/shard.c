@@ -22,16 +22,20 @@ slot_alloc(struct tp_toe_shard *s)
 	uint32_t slot = s->free_slot;
 
 	if (slot != NO_INDEX)
-		s->free_slot = s->conn[slot].owner_word;
+		s->free_slot = slot_next(s, slot);
 	else if (s->nb_fresh < s->max)
 		slot = s->nb_fresh++;
+	if (slot != NO_INDEX)
+		atomic_store_explicit(&s->link[slot], LINK_NONE, memory_order_relaxed);
 	return slot;
 }
 
 void
 slot_free(struct tp_toe_shard *s, uint32_t slot)
 {
-	s->conn[slot].owner_word = s->free_slot;
+	atomic_store_explicit(&s->link[slot],
+	                s->free_slot != NO_INDEX ? LINK(s->free_slot) : LINK_END,
+	                memory_order_relaxed);
 	s->free_slot = slot;
 }
 
@@ -185,11 +189,12 @@ shard_memory(struct tp_toe_shard *s)
 	conf.pool = s->env.pool;
 	conf.member = s->member;
 	conf.socket_id = s->socket_id;
-	s->link = tp_mem_map((size_t)s->max * sizeof(s->link[0]));
-	s->pull = tp_mem_map(NB_PULLS * sizeof(s->pull[0]));
-	s->conn = tp_mem_map((size_t)s->max * sizeof(s->conn[0]));
-	s->dirty_next = tp_mem_map((size_t)s->max * sizeof(s->dirty_next[0]));
-	s->wheel_mem = tp_mem_map(tp_wheel_size(s->max));
+	/* Beside the contexts and what is held all is small, and there at once. */
+	s->link = memory_map_ready((size_t)s->max * sizeof(s->link[0]), s->socket_id);
+	s->pull = memory_map(NB_PULLS * sizeof(s->pull[0]), s->socket_id);
+	s->conn = memory_map((size_t)s->max * sizeof(s->conn[0]), s->socket_id);
+	s->dirty_next = memory_map((size_t)s->max * sizeof(s->dirty_next[0]), s->socket_id);
+	s->wheel_mem = memory_map(tp_wheel_size(s->max), s->socket_id);
 	s->inet = tp_inet_worker_create(&conf);
 	if (s->link == NULL || s->pull == NULL || s->conn == NULL || s->dirty_next == NULL ||
 	                s->wheel_mem == NULL || s->inet == NULL)

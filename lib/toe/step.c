@@ -182,14 +182,6 @@ leave(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 		user->on_close(&call, TP_TCP_R_DONE);
 }
 
-static uint64_t
-next_look(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
-{
-	uint64_t next = tp_tcp_next(c), due = park_due(s, c);
-
-	return RTE_MIN(next, due);
-}
-
 /* What happened to it is told, and what follows from that is sent. */
 static void
 settle(struct tp_toe_shard *s, uint32_t slot)

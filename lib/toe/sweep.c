@@ -9,6 +9,9 @@
 /* Slots looked at, and connections worked on, in one turn. */
 #define LOOK_SLICE 512
 #define WORK_SLICE 32
+/* Slots between one that is visited and one whose context, then whose handle is brought in. */
+#define FAR 12
+#define NEAR 6
 
 /* @return whether it was work */
 static bool
@@ -49,6 +52,7 @@ static void
 obey(struct tp_toe_shard *s)
 {
 	uint32_t orders = atomic_exchange_explicit(&s->orders, 0, memory_order_acquire);
+	uint32_t before = next_sweep(s);
 
 	/* They may be told to go and to stay in one turn: what holds now counts. */
 	if (atomic_load(&s->toe->usable) & RTE_BIT32(s->member))
@@ -56,7 +60,9 @@ obey(struct tp_toe_shard *s)
 	if (orders & SWEEP_STOP)
 		s->sweep &= ~(SWEEP_REHOME | SWEEP_SHED);
 	s->sweep |= orders & ~SWEEP_STOP;
-	s->sweep_at = 0;
+	/* That all are to go is said again and again: where it was, it goes on. */
+	if (next_sweep(s) != before || before != SWEEP_REHOME)
+		s->sweep_at = 0;
 	s->sweep_why = atomic_load_explicit(&s->order_why, memory_order_relaxed);
 	if (orders & SWEEP_SHED) {
 		s->shed_to = atomic_load_explicit(&s->order_shed_to, memory_order_relaxed);
@@ -69,6 +75,27 @@ static bool
 is_ours(const struct tp_toe_shard *s, uint32_t slot)
 {
 	return s->conn[slot].state != TP_TCP_CLOSED && !slot_away(s, slot);
+}
+
+/* Bring in what a visit touches, of slots that come soon. */
+static void
+look_ahead(const struct tp_toe_shard *s, uint32_t slot)
+{
+	uint32_t index;
+
+	if (slot + FAR < s->nb_fresh) {
+		const struct tp_tcp_conn *c = &s->conn[slot + FAR];
+
+		rte_prefetch0(&c->state);
+		rte_prefetch0(&c->rcv_tail);
+		rte_prefetch0(&c->tx_head);
+		rte_prefetch0(&c->owner_word);
+	}
+	if (slot + NEAR >= s->nb_fresh || !is_ours(s, slot + NEAR))
+		return;
+	index = s->conn[slot + NEAR].owner_word;
+	__builtin_prefetch(&s->toe->handle[index], 1);
+	tp_wheel_prefetch(s->wheel, slot + NEAR);
 }
 
 unsigned int
@@ -84,6 +111,7 @@ sweep_run(struct tp_toe_shard *s)
 	todo = next_sweep(s);
 	for (; s->sweep_at < s->nb_fresh && looked < LOOK_SLICE && work < WORK_SLICE;
 	                s->sweep_at++, looked++) {
+		look_ahead(s, s->sweep_at);
 		if (!is_ours(s, s->sweep_at) || !visit(s, &s->conn[s->sweep_at], todo))
 			continue;
 		work++;

@@ -17,6 +17,7 @@
  *   move.c      release and adopt            sweep.c   all of a member, in slices
  *   park.c      idle ones, in a record       manage.c  control's part
  *   harvest.c   what a dead lcore leaves     mail.c    messages that are never lost
+ *   memory.c    pages ahead of their use
  */
 #ifndef TOE_INT_H
 #define TOE_INT_H
@@ -247,6 +248,8 @@ struct tp_toe_shard {
 	struct tp_inet_worker *inet;
 	struct tp_tcp_conn *conn; /* [max] */
 	uint32_t max;
+	/* Bytes whose pages are there; whoever calls tp_toe_prepare(). */
+	size_t conn_ready, pull_ready;
 	_Atomic uint32_t nb_conns; /* owner w, any r */
 	uint32_t free_slot;
 	uint32_t nb_fresh;      /* slots never used begin here */
@@ -273,8 +276,8 @@ struct tp_toe_shard {
 	/* The handle that is worked on, or NO_INDEX. Owner w; control reads it when the lcore is frozen,
 	 * so that the order in which the owner writes it is enough. */
 	_Atomic uint32_t cur;
-	/* A slot that is not ours for now, or 0: its context was released. The value is its link in a
-	 * list, one that adopts, or ours of those given back. */
+	/* A slot without a connection of ours, or 0: its context was released, and this is its link in a
+	 * list, one that adopts, or ours of those given back; or it is free, and this is the next one. */
 	_Atomic uint32_t *link;    /* [max] */
 	_Atomic uint32_t adopting; /* rest of the inbox; owner, or control when it is dead */
 	uint32_t given;            /* rest of returned; owner */
@@ -296,7 +299,10 @@ struct tp_toe_shard {
 	struct mailbox mail;
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t inbox; /* contexts released to this member */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t returned; /* slots given back */
-	_Atomic uint32_t nb_listed; /* of our slots, in somebody's inbox */
+	/* Of our slots, by member: put into its inbox (by the owner, by control), and taken out of
+	 * there. Control makes them equal when that member is dead. */
+	uint32_t listed[TP_MAX_MEMBERS], listed_by_ctl[TP_MAX_MEMBERS];
+	_Atomic uint32_t unlisted[TP_MAX_MEMBERS];
 };
 
 /* Links of slots: where + 2, LINK_END, or LINK_NONE (it is in no list, nor away). */
@@ -340,6 +346,17 @@ conn_handle(struct tp_toe_shard *s, const struct tp_tcp_conn *c)
 {
 	return &s->toe->handle[c->owner_word];
 }
+
+/* ---- memory.c ----------------------------------------------------------- */
+
+/* Zero, of that NUMA node, no page there yet; tp_mem_unmap(). @return NULL with errno */
+void *memory_map(size_t len, int socket_id);
+/* The same with all pages there. */
+void *memory_map_ready(size_t len, int socket_id);
+/* Make the pages; what is in memory stays, whoever writes it meanwhile. */
+void memory_populate(void *mem, size_t len);
+/* Contexts that a shard has memory for beyond those that the team has. */
+#define CONNS_AHEAD 8192
 
 /* ---- table.c ------------------------------------------------------------ */
 
@@ -401,6 +418,14 @@ void conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c);
 void conn_dirty(struct tp_toe_shard *s, struct tp_tcp_conn *c);
 uint32_t slot_alloc(struct tp_toe_shard *s);
 void slot_free(struct tp_toe_shard *s, uint32_t slot);
+/* The free slot that comes after this free one, or NO_INDEX. */
+static inline uint32_t
+slot_next(const struct tp_toe_shard *s, uint32_t slot)
+{
+	uint32_t link = atomic_load_explicit(&s->link[slot], memory_order_relaxed);
+
+	return link != LINK_END ? LINK_WHERE(link) : NO_INDEX;
+}
 /* Is the context in that slot on its way to another member? */
 static inline bool
 slot_away(const struct tp_toe_shard *s, uint32_t slot)
@@ -496,8 +521,12 @@ bool may_take(const struct tp_toe_shard *s, uint64_t word);
 /* Contexts that were released to us; slots that were given back to us. */
 unsigned int inbox_run(struct tp_toe_shard *s);
 void returned_run(struct tp_toe_shard *s);
+/* Owner of the slot. */
 void inbox_push(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where);
-void unlisted(const struct tp_toe *toe, uint32_t where);
+/* Control. */
+void inbox_assign(struct tp_toe *toe, struct tp_toe_shard *to, uint32_t where);
+/* Is any of its slots in an inbox? Its lcore runs no more. */
+bool is_listed(const struct tp_toe_shard *s);
 void give_back(struct tp_toe *toe, uint32_t where);
 /* A foreign segment was recorded: should its connection follow? */
 void conn_consider(struct tp_toe_shard *s, uint32_t index);
@@ -528,6 +557,14 @@ struct park *park_create(uint32_t nb, int socket_id);
 void park_free(struct park *park);
 /* When it may be parked; TP_NEVER. */
 uint64_t park_due(const struct tp_toe_shard *s, const struct tp_tcp_conn *c);
+/* When it has to be looked at, if nothing happens to it. */
+static inline uint64_t
+next_look(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
+{
+	uint64_t next = tp_tcp_next(c), due = park_due(s, c);
+
+	return RTE_MIN(next, due);
+}
 /* @return false: it stays */
 bool park_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c);
 /* Bring it back from its record. @return the member where it was */
@@ -535,6 +572,10 @@ uint8_t park_load(struct tp_toe_shard *s, const struct handle *h, uint32_t recor
                 struct tp_tcp_conn *c);
 /* The record is empty. */
 void park_drop(struct tp_toe *toe, uint32_t record);
+/* Make a piece of what so many connections may need soon, by extend().
+ * @return was there one to make? */
+bool park_prepare(struct tp_toe *toe, uint32_t nb_conns,
+                bool (*extend)(void *mem, size_t *ready, size_t wanted));
 
 /* ---- manage.c, harvest.c -------------------------------------------------------- */
 

@@ -309,6 +309,13 @@ void tp_toe_fence(struct tp_toe *toe, uint8_t member);
  * tp_toe_shard_free(). Any thread that is no worker.
  */
 bool tp_toe_left(struct tp_toe *toe, uint8_t member);
+/** Make memory for what a member would have to take if the others failed, and for what is parked
+ * next, so that no lcore waits for a fresh page: up to 2 MB of it, which takes 0.1 to 5 ms. To be
+ * called now and then, until it returns false, by the one thread that creates and frees shards; the
+ * caller may be that one only while no lcore waits for it.
+ * @return false: there is nothing to make now
+ */
+bool tp_toe_prepare(struct tp_toe *toe);
 /** Change the knobs. Control. @return 0 or -EINVAL */
 int tp_toe_set_move(struct tp_toe *toe, const struct tp_toe_move_conf *conf);
 void tp_toe_get_move(const struct tp_toe *toe, struct tp_toe_move_conf *conf);

@@ -171,6 +171,17 @@ word_of_id(tp_toe_id id)
 	return atomic_load(&handle_of(id)->word);
 }
 
+/** Is that slot of the shard nobody's? */
+static inline bool
+slot_is_free(const struct tp_toe_shard *s, uint32_t slot)
+{
+	uint32_t k = s->free_slot;
+
+	while (k != NO_INDEX && k != slot)
+		k = slot_next(s, k);
+	return k == slot;
+}
+
 #define assert_word(id, state_, member_)                                                           \
 	do {                                                                                       \
 		assert_int_equal(WORD_STATE(word_of_id(id)), HANDLE_##state_);                     \

@@ -219,12 +219,12 @@ test_the_old_slot_is_given_back(void **state)
 	(void)state;
 	assert_true(release(id, 0, 1));
 	assert_true(slot_away(shard(0), slot));
-	assert_int_equal(shard(0)->nb_listed, 1);
+	assert_true(is_listed(shard(0)));
 	fake_turn(&team, 1);
 	assert_true(slot_away(shard(0), slot));
-	assert_int_equal(shard(0)->nb_listed, 0);
+	assert_false(is_listed(shard(0)));
 	fake_turn(&team, 0);
-	assert_false(slot_away(shard(0), slot));
+	assert_true(slot_is_free(shard(0), slot));
 	assert_int_equal(shard(0)->conn[slot].state, TP_TCP_CLOSED);
 	assert_int_equal(slot_alloc(shard(0)), slot);
 	slot_free(shard(0), slot);
@@ -245,7 +245,7 @@ test_many_at_once_in_slices(void **state)
 	assert_in_range(tp_toe_nb_conns(team.toe, 1), 1, RTE_DIM(id) - 1);
 	toe_settle();
 	assert_int_equal(tp_toe_nb_conns(team.toe, 1), RTE_DIM(id));
-	assert_int_equal(shard(0)->nb_listed, 0);
+	assert_false(is_listed(shard(0)));
 	for (unsigned int i = 0; i < RTE_DIM(id); i++)
 		assert_word(id[i], OWN, 1);
 }
