@@ -73,7 +73,7 @@ all_mtus() { # TEAM:PEER...
 
 # ---- a bad cable ---------------------------------------------------------------------------------
 
-bad_cable='delay=2ms,jitter=500us,loss=10000,reorder=10000,reorder_by=3ms,dup=3000'
+bad_cable='delay=2ms,jitter=500us,loss=10000,reorder=10000,reorder_by=3ms,dup=10000'
 
 rates() { # FILE
     echo "Mb/s down $(jq -s 'map(.down_mbps) | add / length | floor' "$1")," \

@@ -137,8 +137,8 @@ wired_hosts() {
     done
     setpriv --pdeathsig KILL ip netns exec "$R" "$build/tests/system/wirelink" --no-huge -m 256 \
         --no-pci --no-shconf --no-telemetry --file-prefix "tpwire$id" --log-level lib.eal:warning \
-        --lcores 0 --vdev=net_af_packet0,iface=r0,framecnt=4096,framesz=2048,blocksz=4096 \
-        --vdev=net_af_packet1,iface=r1,framecnt=4096,framesz=2048,blocksz=4096 -- "$1" "$2" \
+        --lcores 0 --vdev=net_af_packet0,iface=r0,framecnt=4096,framesz=2048,blocksz=4096,qdisc_bypass=0 \
+        --vdev=net_af_packet1,iface=r1,framecnt=4096,framesz=2048,blocksz=4096,qdisc_bypass=0 -- "$1" "$2" \
         >"$tmp/wirelink" 2>&1 &
     wirelink=$!
     pids+=("$wirelink")
