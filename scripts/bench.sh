@@ -5,6 +5,7 @@
 # Build release and run the benches of tests/perf: all, or those named (with or
 # without bench_). One JSON object per result on stdout, all else on stderr.
 # Usage: scripts/bench.sh [--quick] [NAME...]
+# --quick makes fewer and shorter runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
@@ -16,6 +17,11 @@ names=()
 for arg; do
     case "$arg" in
     --quick) quick=(--quick) ;;
+    -h | --help)
+        sed -n '5,/^[^#]/s/^# \{0,1\}//p' "$0"
+        echo "There are: $(cd tests/perf && printf '%s\n' bench_*.c | sed 's/^bench_//; s/\.c$//' | paste -sd' ')"
+        exit 0
+        ;;
     -*)
         echo "bench.sh: unknown option '$arg'; usage: scripts/bench.sh [--quick] [NAME...]" >&2
         exit 2

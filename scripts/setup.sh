@@ -7,6 +7,7 @@
 # None of their services needs to run.
 #
 # Usage: scripts/setup.sh [--quiet] [--list]
+# --quiet says only what goes wrong, --list prints the packages.
 set -euo pipefail
 
 # libdpdk-dev pulls in every PMD that Debian builds (net_tap, net_af_packet,
@@ -31,6 +32,10 @@ quiet=false
 for arg; do
     case "$arg" in
     --quiet) quiet=true ;;
+    -h | --help)
+        sed -n '5,/^[^#]/s/^# \{0,1\}//p' "$0"
+        exit 0
+        ;;
     --list)
         printf '%s\n' "${packages[@]}"
         exit 0

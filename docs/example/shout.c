@@ -5,7 +5,7 @@
 /* A TCP server on the native API (lib/toe/tp_toe.h), whole: it sends back in capitals what it gets,
  * on the first port that EAL has, without a kernel's stack and without the daemon.
  *
- *   shout --no-huge -m 128 --no-pci --vdev net_tap0,iface=shout0 -- 10.99.0.1 24 7
+ *   build-release/docs/shout --no-huge -m 128 --no-pci --vdev net_tap0,iface=shout0 -- 10.99.0.1 24 7
  *   ip link set shout0 address 02:99:00:00:00:02 up    # the port has the MAC that was there
  *   ip addr add 10.99.0.2/24 dev shout0; nc 10.99.0.1 7
  *

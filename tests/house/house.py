@@ -173,6 +173,14 @@ class Scripts(unittest.TestCase):
         done = script("setup.sh", "--quiet")
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
 
+    def test_all_tell_their_usage(self):
+        for name, word in (("setup.sh", "--list"), ("bench.sh", "spread"), ("test.sh", "--long"),
+                           ("quickstart.sh", "--serve"), ("pktgen.sh", "--sizes")):
+            done = script(name, "--help")
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            self.assertRegex(done.stdout, "(?i)usage: scripts/" + name)
+            self.assertIn(word, done.stdout, name)
+
     def test_unknown_arguments(self):
         self.refused("setup.sh", "--nonsense", "--list")
         self.refused("bench.sh", "nonsense", "there are:")

@@ -378,6 +378,47 @@ test_client_that_left_still_gets_its_command_done(void **state)
 	assert_string_equal(fake_last(), "op_stop");
 }
 
+/** How often the prompt is in what the console has to get. */
+static int
+nb_prompts(void)
+{
+	const char *p = front.console.data;
+	int n = 0;
+
+	for (size_t i = 0; i + 10 <= front.console.len; i++)
+		n += memcmp(p + i, "teampmd> ", 9) == 0;
+	return n;
+}
+
+/* At the prompt, too; the next one comes when its command is done. */
+static void
+test_prompt_looks_while_an_operation_waits(void **state)
+{
+	int fd[2];
+	struct session *s;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	s = session_new(&front, SESSION_TTY, fd[0], "tty");
+	assert_non_null(s);
+	front.pending = true;
+	assert_true(session_served(s));
+	assert_int_equal(write(fd[1], "help quit\nstart\nstop\n", 21), 21);
+	for (int i = 0; i < 3; i++)
+		assert_true(session_run(s, i == 0, now));
+	assert_non_null(memmem(front.console.data, front.console.len, "Stop traffic", 12));
+	assert_string_not_equal(fake_last(), "op_start");
+	assert_false(session_ready(s));
+	front.pending = false;
+	for (int i = 0; i < 3; i++)
+		assert_true(session_run(s, false, now));
+	assert_string_equal(fake_last(), "op_stop");
+	assert_in_range(nb_prompts(), 3, 4);
+	session_free(s);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void
 test_files_wait_for_operations(void **state)
 {
@@ -409,6 +450,7 @@ main(void)
 		TEST(test_client_that_reads_again),
 		TEST(test_only_looks_while_an_operation_waits),
 		TEST(test_client_that_left_still_gets_its_command_done),
+		TEST(test_prompt_looks_while_an_operation_waits),
 		TEST(test_files_wait_for_operations),
 		TEST(test_files_run_to_their_end),
 		TEST(test_files_stop_at_unknown_commands),
