@@ -136,7 +136,7 @@ run_attach(struct cmd_ctx *x)
 		return cmd_fail(x, -EIO,
 		                "port attach %.100s: %s; a driver's name or a PCI address "
 		                "is wanted, with ,key=value arguments",
-		                devargs, strerror(-rc));
+		                devargs, rc == -EFAULT ? "no bus knows it" : strerror(-rc));
 	rc = add_attached(x, devargs, cmd_has(x, 3, "spare") != 0);
 	if (rc == 0)
 		front_note_attach(devargs);

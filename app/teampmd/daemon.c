@@ -216,6 +216,7 @@ drain(struct daemon *d)
 int
 daemon_run(struct daemon *d)
 {
+	d->has_run = true;
 	atomic_store(&d->control_runs, true);
 	control_loop(d);
 	if (!d->control.gave_up)
@@ -262,7 +263,8 @@ bool
 daemon_fini(struct daemon *d)
 {
 	if (d->control.daemon != NULL) {
-		print_counters(&d->control);
+		if (d->has_run)
+			print_counters(&d->control);
 		if (op_close_all(d) != 0) {
 			/* Whatever is freed now that lcore may still use. */
 			fflush(NULL);

@@ -95,6 +95,14 @@ remove_runtime_dir(void)
 		globfree(&found);
 	}
 	rmdir(dir);
+	/* An ordinary user's directory for all of this is ours alone where it is in /tmp. */
+	ctl_default_dir(pattern, sizeof(pattern) - sizeof("/dpdk"));
+	if (geteuid() == 0 || strncmp(pattern, "/tmp/", 5) != 0)
+		return;
+	strcat(pattern, "/dpdk");
+	rmdir(pattern);
+	pattern[strlen(pattern) - strlen("/dpdk")] = '\0';
+	rmdir(pattern);
 }
 
 static void
