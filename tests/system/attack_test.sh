@@ -24,14 +24,10 @@ legit_end() {
 }
 of_legit() { jq -r ".$1" "$tmp/legit"; }
 
-# Rings that hold a burst while somebody else has the CPU.
-vdevs() {
-    local i
-    for ((i = 0; i < $1; i++)); do echo "--vdev=net_af_packet$i,iface=m$i,framecnt=8192"; done
-    echo "--vdev=net_tap0,iface=team0"
-}
+big_rings=,framecnt=8192 # they hold a burst while somebody else has the CPU
 
 serve_alone() { # no host: the team answers for its addresses
+    ring=$big_rings
     make_hosts 2
     peer_bridge
     launch $(vdevs 2 | grep -v tap) -- --mode active-backup --control-socket "$S" \
@@ -44,6 +40,7 @@ serve_alone() { # no host: the team answers for its addresses
 }
 
 serve_with_host() {
+    ring=$big_rings
     make_hosts 2
     peer_bridge
     team_start active-backup --ip "$H4/24" --ip "$H6/64" --service http:80 "$@"

@@ -158,6 +158,7 @@ case_start() {
     nb_members=0
     nb_veths=0
     team_mode=
+    ring=
     cut_routes=:
 }
 
@@ -337,9 +338,9 @@ launch() {
     daemon=$!
 }
 
-vdevs() { # MEMBERS
+vdevs() { # MEMBERS; $ring is what their driver is told of its rings
     local i
-    for ((i = 0; i < $1; i++)); do echo "--vdev=net_af_packet$i,iface=m$i"; done
+    for ((i = 0; i < $1; i++)); do echo "--vdev=net_af_packet$i,iface=m$i$ring"; done
     echo "--vdev=net_tap0,iface=team0"
 }
 
