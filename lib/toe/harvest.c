@@ -20,8 +20,8 @@
  * never half written; should the numbers be wrong, the peer asks what that was (RFC 5961 3), and gets the
  * answer that nobody is here.
  */
-static void
-tombstone(struct tp_toe_shard *s, uint32_t index, struct tp_tcp_conn *c)
+void
+tombstone(struct tp_toe *toe, uint32_t index, struct tp_tcp_conn *c)
 {
 	uint32_t flags = c->flags & TP_TCP_F_IS_V6, seq = c->snd_nxt, ack = c->rcv_nxt;
 	bool synchronised = c->state >= TP_TCP_SYN_RCVD;
@@ -38,7 +38,7 @@ tombstone(struct tp_toe_shard *s, uint32_t index, struct tp_tcp_conn *c)
 	c->state = TP_TCP_CLOSED;
 	c->events = TP_TCP_EV_CLOSED;
 	c->reason = TP_TCP_R_TORN;
-	c->key = s->toe->handle[index].key;
+	c->key = toe->handle[index].key;
 }
 
 /* Is the handle's context where it says? Between its begin and the end of its set-up it is not. */
@@ -95,16 +95,16 @@ bury(struct tp_toe_shard *s)
 		return;
 	s->ctr[TP_TOE_C_TORN]++;
 	toe_trace_torn(s->member, index);
-	tombstone(s, index, c);
+	tombstone(s->toe, index, c);
 }
 
 /* Those on their way to it: whoever gets a packet for them takes them, or they are assigned anew. Slots
  * of those that it had adopted from the list already go back.
  */
 static void
-disband(struct tp_toe *toe, uint32_t link)
+disband(struct tp_toe *toe, uint32_t link, uint32_t end)
 {
-	while (link != LINK_END) {
+	while (link != LINK_END && link != end) {
 		uint32_t where = LINK_WHERE(link);
 		struct tp_toe_shard *from = shard_of(toe, WHERE_SHARD(where));
 
@@ -189,12 +189,15 @@ static void
 take_apart(struct tp_toe *toe, uint8_t member)
 {
 	struct tp_toe_shard *s = shard_of(toe, member);
+	uint32_t rest;
 
 	bury(s);
-	disband(toe, atomic_exchange(&s->inbox, LINK_END));
-	disband(toe, atomic_exchange(&s->adopting, LINK_END));
+	rest = atomic_exchange(&s->adopting, LINK_END);
+	disband(toe, atomic_exchange(&s->inbox, LINK_END), rest);
+	disband(toe, rest, LINK_END);
 	unlist_all(toe, member);
 	inherit(toe, s);
+	posts_return(toe, s);
 	bells_pass_on(toe, member);
 	forward_mail(toe, &s->mail);
 	toe->manager->harvesting |= RTE_BIT32(member);
@@ -261,7 +264,7 @@ harvest_one(struct tp_toe *toe, uint32_t index)
 	struct handle *h = &toe->handle[index];
 	struct manager *m = toe->manager;
 	uint64_t word = atomic_load(&h->word);
-	uint8_t member = WORD_MEMBER(word);
+	uint8_t member = WORD_MEMBER(word), from = WHERE_SHARD(h->where);
 	bool its = member < TP_MAX_MEMBERS && (m->harvesting & RTE_BIT32(member));
 
 	switch (WORD_STATE(word)) {
@@ -274,6 +277,10 @@ harvest_one(struct tp_toe *toe, uint32_t index)
 	case HANDLE_XFER:
 		if (its)
 			assign(toe, h, word, member);
+		/* It may have been released as its lcore froze, and be in no inbox. */
+		else if (WORD_STATE(word) == HANDLE_XFER && from < TP_MAX_MEMBERS &&
+		                (m->harvesting & RTE_BIT32(from)))
+			posts_wake(toe, index);
 		break;
 	case HANDLE_DEAD:
 		/* It froze between the end and its list of ended ones. */
@@ -295,6 +302,11 @@ harvest_step(struct tp_toe *toe)
 	uint32_t n;
 
 	limbo_reclaim(toe, &m->limbo);
+	if (unlikely(m->wake_again && m->harvest_left == 0)) {
+		/* There was no mail for somebody: look at all once more. */
+		m->wake_again = false;
+		m->harvest_left = toe->nb_handles;
+	}
 	if (likely(m->fencing == 0 && m->harvest_left == 0))
 		return 0;
 	if (rte_rcu_qsbr_check(toe->qsbr, m->harvest_token, false) != 1)

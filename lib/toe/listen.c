@@ -152,6 +152,7 @@ tp_toe_listeners(struct tp_toe *toe, struct tp_toe_listener_info *info, uint32_t
 	const struct listeners *ls = atomic_load_explicit(&toe->listeners, memory_order_acquire);
 	uint32_t nb = ls != NULL ? ls->nb : 0;
 
+	pthread_mutex_lock(&toe->tally->lock);
 	for (uint32_t i = 0; i < RTE_MIN(nb, max); i++) {
 		const struct listener *l = &ls->l[i];
 
@@ -159,6 +160,7 @@ tp_toe_listeners(struct tp_toe *toe, struct tp_toe_listener_info *info, uint32_t
 			.port = rte_be_to_cpu_16(l->port),
 			.backlog = l->backlog,
 		};
+		info[i].accepted = toe->tally->accepted[l->index];
 		memcpy(info[i].addr, l->addr, 16);
 		strlcpy(info[i].user, user_get(toe, l->user)->name, sizeof(info[i].user));
 		for (uint8_t m = 0; m < TP_MAX_MEMBERS; m++) {
@@ -171,5 +173,6 @@ tp_toe_listeners(struct tp_toe *toe, struct tp_toe_listener_info *info, uint32_t
 			info[i].accepted += s->accepted[l->index];
 		}
 	}
+	pthread_mutex_unlock(&toe->tally->lock);
 	return nb;
 }

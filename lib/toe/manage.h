@@ -24,6 +24,7 @@ struct manager {
 	uint32_t fencing;
 	uint32_t harvesting;
 	uint32_t harvest_at, harvest_left;
+	bool wake_again;        /* somebody could not be woken: no mail was free */
 	uint64_t harvest_token; /* of qsbr: it begins when all living ones know */
 	struct limbo limbo;
 };

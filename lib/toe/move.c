@@ -333,7 +333,8 @@ bring(struct tp_toe_shard *s, uint32_t index, bool released, struct tp_tcp_conn 
 {
 	struct tp_toe *toe = s->toe;
 	struct handle *h = &toe->handle[index];
-	const struct tp_tcp_conn *from;
+	struct tp_tcp_conn *from;
+	const char *what;
 	uint32_t us;
 
 	if (WHERE_SHARD(h->where) == WHERE_PARKED) {
@@ -344,6 +345,12 @@ bring(struct tp_toe_shard *s, uint32_t index, bool released, struct tp_tcp_conn 
 		return home;
 	}
 	from = context_at(toe, h->where);
+	if (unlikely(atomic_load(&toe->dead) & RTE_BIT32(WHERE_SHARD(h->where))) &&
+	                tp_tcp_conn_check(from, &what) != 0) {
+		s->ctr[TP_TOE_C_TORN]++;
+		toe_trace_torn(WHERE_SHARD(h->where), index);
+		tombstone(toe, index, from);
+	}
 	tp_tcp_adopt(&s->env, c, from, s->now);
 	s->ctr[TP_TOE_C_MOVED_IN]++;
 	if (released) {
@@ -491,6 +498,21 @@ slice_ahead(const struct tp_toe_shard *s, const struct slice *sl, unsigned int i
 	}
 }
 
+/* It is noted before it is out of the inbox: should the lcore freeze in between, it is in both, and what
+ * is in the inbox then ends with what was noted (disband).
+ */
+static uint32_t
+inbox_take(struct tp_toe_shard *s)
+{
+	uint32_t link = atomic_load_explicit(&s->inbox, memory_order_acquire);
+
+	do {
+		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst); /* read after a freeze only */
+	} while (!atomic_compare_exchange_weak(&s->inbox, &link, LINK_END));
+	return link;
+}
+
 unsigned int
 inbox_run(struct tp_toe_shard *s)
 {
@@ -503,8 +525,7 @@ inbox_run(struct tp_toe_shard *s)
 	if (link == LINK_END) {
 		if (likely(atomic_load_explicit(&s->inbox, memory_order_relaxed) == LINK_END))
 			return 0;
-		link = atomic_exchange_explicit(&s->inbox, LINK_END, memory_order_acquire);
-		atomic_store_explicit(&s->adopting, link, memory_order_relaxed);
+		link = inbox_take(s);
 	}
 	slice_fill(s, link, &sl);
 	for (unsigned int i = 0; i < FAR; i++)

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 
+#include "manage.h"
 #include "toe_int.h"
 
 static void
@@ -215,6 +216,73 @@ owns(const struct tp_toe_shard *s, const struct handle *h)
 	return WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member;
 }
 
+/* Noted before they are off the handle, so that they are never nowhere: a freeze in between leaves them
+ * in both places (posts_return).
+ * @return the oldest; `newer` leads to the others
+ */
+static struct post *
+hand_take(struct tp_toe_shard *s, struct handle *h)
+{
+	struct post *p = atomic_load(&h->posts);
+
+	do {
+		atomic_store_explicit(&s->hand, p, memory_order_relaxed);
+		atomic_signal_fence(memory_order_seq_cst);
+	} while (p != NULL && !atomic_compare_exchange_weak(&h->posts, &p, NULL));
+	if (p == NULL)
+		return NULL;
+	p->newer = NULL;
+	for (; p->next != NULL; p = p->next)
+		p->next->newer = p;
+	return p;
+}
+
+/* The oldest one is begun: if the lcore freezes now its connection is torn. */
+static void
+hand_begin(struct tp_toe_shard *s, uint32_t index, struct post *p)
+{
+	working_on(s, index);
+	if (p->newer != NULL)
+		p->newer->next = NULL;
+	else
+		atomic_store_explicit(&s->hand, NULL, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+static bool
+hangs_on(struct handle *h, const struct post *p)
+{
+	const struct post *at = atomic_load(&h->posts);
+
+	for (unsigned int n = 0; n < NB_POSTS && at != NULL && at != p; n++)
+		at = at->next;
+	return at == p;
+}
+
+void
+posts_return(struct tp_toe *toe, struct tp_toe_shard *s)
+{
+	struct post *list = atomic_exchange(&s->hand, NULL), *none, *newer, *last;
+	struct handle *h;
+
+	if (list == NULL)
+		return;
+	h = &toe->handle[(uint32_t)list->id];
+	if (hangs_on(h, list))
+		return; /* not taken yet */
+	do {
+		/* Behind those that came since. */
+		newer = last = atomic_exchange(&h->posts, NULL);
+		if (newer != NULL) {
+			while (last->next != NULL)
+				last = last->next;
+			last->next = list;
+			list = newer;
+		}
+		none = NULL;
+	} while (!atomic_compare_exchange_strong(&h->posts, &none, list));
+}
+
 unsigned int
 posts_of(struct tp_toe_shard *s, uint32_t index)
 {
@@ -222,8 +290,9 @@ posts_of(struct tp_toe_shard *s, uint32_t index)
 	struct post *p, *next;
 	unsigned int n = 0;
 
-	for (p = take_posts(h); p != NULL; p = next, n++) {
-		next = p->next;
+	for (p = hand_take(s, h); p != NULL; p = next, n++) {
+		next = p->newer;
+		hand_begin(s, index, p);
 		/* One of them may have moved it. */
 		if (names(atomic_load(&h->word), p->id) && !owns(s, h))
 			post_again(s->toe, h, p);
@@ -262,9 +331,13 @@ posts_wake(struct tp_toe *toe, uint32_t index)
 		return;
 	}
 	/* Else it is on its way to somebody, who will look. */
-	mail = member != TP_MEMBER_NONE ? mail_new(toe, MAIL_WAKE, index) : NULL;
+	if (member == TP_MEMBER_NONE)
+		return;
+	mail = mail_new(toe, MAIL_WAKE, index);
 	if (mail != NULL)
 		mail_put(&shard_of(toe, member)->mail, mail);
+	else
+		toe->manager->wake_again = true;
 }
 
 /* A bell: the handle is ours, waits for us, has gone elsewhere, or is gone. */

@@ -65,9 +65,9 @@ conn_place(struct tp_toe_shard *s, uint32_t index, const struct tp_tcp_key *key,
 	uint32_t slot;
 
 	*other = NO_INDEX;
-	if (s->nb_conns >= toe->conf.max_conns)
+	if (conns_of(s) >= toe->conf.max_conns)
 		evict_one(s);
-	slot = s->nb_conns < toe->conf.max_conns ? slot_alloc(s) : NO_INDEX;
+	slot = conns_of(s) < toe->conf.max_conns ? slot_alloc(s) : NO_INDEX;
 	if (slot == NO_INDEX)
 		return NULL;
 	h->key = *key;
@@ -316,7 +316,7 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	}
 	manager_forget(toe, s->member);
 	manager_absent(toe, s->member, true);
-	atomic_store(&toe->shard[s->member], NULL);
+	shard_hide(s);
 	s->now = TP_NEVER;
 	quarantine_step(s);
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);

@@ -18,7 +18,6 @@
 #define RECS_PER_CONN 4
 #define MIN_RECS UINT64_C(16384)
 #define MAX_RECS UINT64_C(1048576)
-#define NB_POSTS 8191
 /* Beyond the connections: handles that wait for their grace period. */
 #define SPARE_HANDLES (2 * LIMBO_SIZE)
 #define CACHE_SIZE 256
@@ -117,8 +116,9 @@ tp_toe_create(const struct tp_toe_conf *conf, struct tp_inet *inet, struct rte_r
 	make_pools(toe, nb_recs - 1);
 	toe->park = park_create(conf->max_conns, conf->park_socket_id);
 	toe->manager = manager_create(toe);
+	toe->tally = tally_create();
 	if (toe->recs != NULL && toe->posts != NULL && toe->mails != NULL && toe->park != NULL &&
-	                toe->manager != NULL)
+	                toe->manager != NULL && toe->tally != NULL)
 		rc = handles_init(toe);
 	if (rc == 0)
 		rc = table_init(&toe->table, toe->nb_handles);
@@ -149,6 +149,7 @@ tp_toe_free(struct tp_toe *toe)
 	if (toe->manager != NULL)
 		manager_free(toe->manager);
 	park_free(toe->park);
+	tally_free(toe->tally);
 	rte_mempool_free(toe->mails);
 	rte_mempool_free(toe->posts);
 	rte_mempool_free(toe->recs);

@@ -22,6 +22,8 @@
 #ifndef TOE_INT_H
 #define TOE_INT_H
 
+#include <pthread.h>
+
 #include <rte_prefetch.h>
 #include <rte_spinlock.h>
 
@@ -204,6 +206,11 @@ struct tp_toe {
 	_Atomic uint32_t hysteresis; /* ms */
 	_Atomic uint64_t idle_ns;    /* of no segment before it is parked; TP_NEVER: never */
 	struct manager *manager;     /* control */
+	struct tally *tally;
+	/* Connections of each member; owner w, any r. Not in the shards, which may go meanwhile. */
+	struct {
+		alignas(RTE_CACHE_LINE_SIZE) _Atomic uint32_t nb;
+	} conns[TP_MAX_MEMBERS];
 	struct rte_mempool *mails;
 	struct mailbox to_control;
 	struct park *park;
@@ -250,7 +257,6 @@ struct tp_toe_shard {
 	uint32_t max;
 	/* Bytes whose pages are there; whoever calls tp_toe_prepare(). */
 	size_t conn_ready, pull_ready;
-	_Atomic uint32_t nb_conns; /* owner w, any r */
 	uint32_t free_slot;
 	uint32_t nb_fresh;      /* slots never used begin here */
 	uint32_t evict_at;      /* where the search for a TIME_WAIT goes on */
@@ -276,6 +282,8 @@ struct tp_toe_shard {
 	/* The handle that is worked on, or NO_INDEX. Owner w; control reads it when the lcore is frozen,
 	 * so that the order in which the owner writes it is enough. */
 	_Atomic uint32_t cur;
+	/* Posts of a handle that it has taken and not begun, newest first. As cur. */
+	_Atomic(struct post *) hand;
 	/* A slot without a connection of ours, or 0: its context was released, and this is its link in a
 	 * list, one that adopts, or ours of those given back; or it is free, and this is the next one. */
 	_Atomic uint32_t *link;    /* [max] */
@@ -432,12 +440,16 @@ slot_away(const struct tp_toe_shard *s, uint32_t slot)
 {
 	return atomic_load_explicit(&s->link[slot], memory_order_relaxed) != LINK_NONE;
 }
+static inline uint32_t
+conns_of(const struct tp_toe_shard *s)
+{
+	return atomic_load_explicit(&s->toe->conns[s->member].nb, memory_order_relaxed);
+}
 static inline void
 conns_count(struct tp_toe_shard *s, int more)
 {
-	atomic_store_explicit(&s->nb_conns,
-	                atomic_load_explicit(&s->nb_conns, memory_order_relaxed) + more,
-	                memory_order_relaxed);
+	atomic_store_explicit(
+	                &s->toe->conns[s->member].nb, conns_of(s) + more, memory_order_relaxed);
 }
 static inline uint32_t
 conn_slot(const struct tp_toe_shard *s, const struct tp_tcp_conn *c)
@@ -579,6 +591,8 @@ bool park_prepare(struct tp_toe *toe, uint32_t nb_conns,
 
 /* ---- manage.c, harvest.c -------------------------------------------------------- */
 
+/* In place of a context that cannot be trusted; whoever owns the handle. */
+void tombstone(struct tp_toe *toe, uint32_t index, struct tp_tcp_conn *c);
 struct manager *manager_create(struct tp_toe *toe);
 /* That member's shard is no more, or a new one. */
 void manager_forget(struct tp_toe *toe, uint8_t member);
@@ -640,12 +654,15 @@ void transmit_flush(struct tp_toe_shard *s);
 
 /* ---- post.c ------------------------------------------------------------- */
 
+#define NB_POSTS 8191
+
 /* A function on its way. It hangs on its handle, and follows it to whoever owns it. The one that
  * found the list empty also rings: it hangs on the bells of the owner's shard as well, and is freed
  * when all have let go. */
 struct post {
 	struct post *next;      /* of the same handle; older */
 	struct post *next_bell; /* of the same shard */
+	struct post *newer;     /* of those in a lcore's hands */
 	void (*fn)(struct tp_toe_call *call, void *arg);
 	void *arg;
 	tp_toe_id id;
@@ -661,10 +678,27 @@ uint8_t answerer(const struct tp_toe *toe, uint64_t word);
 /* Control. The bells of a member that does not answer; something waits at a handle whose bell is lost. */
 void bells_pass_on(struct tp_toe *toe, uint8_t member);
 void posts_wake(struct tp_toe *toe, uint32_t index);
+/* Control. What a lcore that froze had in its hands and had not begun. */
+void posts_return(struct tp_toe *toe, struct tp_toe_shard *s);
 /* The handle is FREE by now: tell those that wait for it. */
 void posts_void(struct tp_toe *toe, struct handle *h);
 
 /* ---- look.c ------------------------------------------------------------- */
+
+/* What shards counted that are no more: no sum ever falls. */
+struct tally {
+	pthread_mutex_t lock; /* who looks at shards from other threads; who takes one away */
+	uint64_t ctr[TP_TOE_NB_COUNTERS];
+	uint64_t mib[TP_TCP_NB_MIB];
+	uint64_t inet_mib[TP_INET_NB_MIB];
+	uint64_t ended_by[TP_TCP_NB_REASONS];
+	uint64_t accepted[MAX_LISTENERS];
+	struct tp_toe_pauses pauses;
+};
+struct tally *tally_create(void);
+void tally_free(struct tally *tally);
+/* The shard's last act: what it counted stays, who asked it is answered, nobody sees it any more. */
+void shard_hide(struct tp_toe_shard *s);
 
 /* One slice of what others ask. */
 unsigned int snapshot_step(struct tp_toe_shard *s);

@@ -6,6 +6,10 @@
  * at work on is torn, lists and letters go to others, and in the end nothing is in its memory.
  */
 
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+
 #include "manage.h"
 #include "test_toe.h"
 
@@ -250,6 +254,212 @@ test_its_inbox_goes_to_others(void **state)
 	replace(1);
 }
 
+/* Nobody was at work on it, but what is there cannot be. */
+static void
+test_a_broken_one_is_torn(void **state)
+{
+	struct fake_peer p, q;
+	tp_toe_id broken = toe_conn(&p, 0, 0), whole = toe_conn(&q, 1, 0);
+
+	(void)state;
+	team.home = 1;
+	conn_of(broken)->cwnd = 0;
+	freeze_at(0, NO_INDEX);
+	toe_settle();
+	assert_int_equal(counted(1, TP_TOE_C_TORN), 1);
+	assert_int_equal(told.closed, 1);
+	assert_int_equal(told.reason, TP_TCP_R_TORN);
+	assert_true(told.end.id == broken);
+	assert_int_equal(fake_last(&team, p.port)->flags, TP_TCP_RST | TP_TCP_ACK);
+	assert_word(whole, OWN, 1);
+	replace(0);
+}
+
+/* It froze as it had noted what it takes out of its inbox: that is in both. */
+static void
+test_frozen_with_the_inbox_in_its_hands(void **state)
+{
+	struct fake_peer p[3];
+	tp_toe_id id[3];
+	uint32_t slot[4];
+
+	(void)state;
+	for (unsigned int i = 0; i < 3; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_true(conn_release(shard(0), (uint32_t)id[i], 0, 1, TP_TOE_WHY_COMMAND));
+	/* One of them a packet had brought there. */
+	assert_non_null(conn_take(shard(1), (uint32_t)id[0], word_of_id(id[0])));
+	atomic_store(&shard(1)->adopting, atomic_load(&shard(1)->inbox));
+	assert_true(conn_release(shard(0), (uint32_t)id[2], 0, 1, TP_TOE_WHY_COMMAND));
+	team.home = 2;
+	freeze_at(1, NO_INDEX);
+	toe_settle();
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_word(id[i], OWN, 2);
+		assert_true(slot_is_free(shard(0), i));
+	}
+	/* Each once. */
+	for (unsigned int i = 0; i < 4; i++) {
+		slot[i] = slot_alloc(shard(0));
+		for (unsigned int k = 0; k < i; k++)
+			assert_int_not_equal(slot[i], slot[k]);
+	}
+	for (unsigned int i = 4; i-- > 0;)
+		slot_free(shard(0), slot[i]);
+	assert_false(is_listed(shard(0)));
+	replace(1);
+}
+
+/* It froze after it had adopted, before it had counted that the slot is in its list no more. */
+static void
+test_frozen_before_it_counted(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	assert_non_null(conn_take(shard(1), (uint32_t)id, word_of_id(id)));
+	atomic_store(&shard(1)->inbox, LINK_END);
+	team.home = 2;
+	freeze_at(1, NO_INDEX);
+	toe_settle();
+	assert_word(id, OWN, 2);
+	assert_false(is_listed(shard(0)));
+	toe_stop(0);
+	toe_settle();
+	assert_true(tp_toe_left(team.toe, 0));
+}
+
+static jmp_buf froze;
+static unsigned int nb_carried_out, nb_gone;
+
+static void
+freeze_here(struct tp_toe_call *call, void *arg)
+{
+	(void)call;
+	(void)arg;
+	longjmp(froze, 1);
+}
+
+static void
+count_call(struct tp_toe_call *call, void *arg)
+{
+	(void)arg;
+	nb_carried_out += call->conn != NULL;
+	nb_gone += call->conn == NULL;
+}
+
+/* In the middle of a function, others wait behind it: each is carried out once, or told so. */
+static void
+test_posts_in_its_hands(void **state)
+{
+	unsigned int before = rte_mempool_in_use_count(team.toe->posts);
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	toe_post(id, count_call, NULL);
+	toe_post(id, freeze_here, NULL);
+	toe_post(id, count_call, NULL);
+	toe_post(id, count_call, NULL);
+	if (setjmp(froze) == 0)
+		fake_turn(&team, 0);
+	assert_int_equal(nb_carried_out, 1);
+	team.home = 1;
+	toe_stop(0);
+	toe_post(id, count_call, NULL); /* one that comes later */
+	toe_settle();
+	toe_settle();
+	assert_int_equal(counted(0, TP_TOE_C_TORN), 1);
+	assert_int_equal(told.reason, TP_TCP_R_TORN);
+	assert_int_equal(nb_carried_out + nb_gone, 4);
+	/* But for the one that it had begun, and its bell. */
+	assert_in_range(rte_mempool_in_use_count(team.toe->posts), before, before + 2);
+	replace(0);
+}
+
+/* Somebody has to be woken, and there is no mail for that at first. */
+static void
+test_no_mail_to_wake_it(void **state)
+{
+	struct rte_mempool *mails = team.toe->mails;
+	uint32_t nb = rte_mempool_avail_count(mails);
+	void **all = calloc(nb, sizeof(*all));
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_non_null(all);
+	nb_carried_out = 0;
+	assert_int_equal(rte_mempool_get_bulk(mails, all, nb), 0);
+	toe_post(id, count_call, NULL);
+	/* The lcore that rang had frozen with the bell in its hands. */
+	atomic_store(&team.toe->bells[0].head, NULL);
+	posts_wake(team.toe, (uint32_t)id);
+	toe_settle();
+	assert_int_equal(nb_carried_out, 0);
+	rte_mempool_put_bulk(mails, all, nb);
+	toe_settle();
+	assert_int_equal(nb_carried_out, 1);
+	free(all);
+}
+
+/* What it counted stays in the sums when it goes. */
+static void
+test_sums_never_fall(void **state)
+{
+	uint64_t before[TP_TOE_NB_COUNTERS], after[TP_TOE_NB_COUNTERS];
+	uint64_t mib_before[TP_TCP_NB_MIB], mib_after[TP_TCP_NB_MIB];
+	struct tp_toe_pauses pauses;
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	toe_settle();
+	team.home = 2;
+	toe_stop(1);
+	toe_settle();
+	tp_toe_counters(team.toe, before, mib_before);
+	assert_int_not_equal(before[TP_TOE_C_MOVED_IN], 0);
+	replace(1);
+	tp_toe_counters(team.toe, after, mib_after);
+	assert_memory_equal(before, after, sizeof(before));
+	assert_memory_equal(mib_before, mib_after, sizeof(mib_before));
+	tp_toe_get_pauses(team.toe, &pauses);
+	assert_int_not_equal(pauses.last_ns, 0);
+}
+
+static void *
+ask_for_all(void *arg)
+{
+	uint32_t total;
+
+	tp_toe_snapshot(team.toe, NULL, NULL, NULL, 0, &total);
+	return arg;
+}
+
+/* Whoever asked it is answered when it goes, and what he was to get is freed. */
+static void
+test_asked_as_it_goes(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	toe_stop(1);
+	toe_stop(2);
+	toe_settle();
+	assert_int_equal(pthread_create(&thread, NULL, ask_for_all, NULL), 0);
+	while (atomic_load(&shard(0)->snapshot) == NULL)
+		sched_yield();
+	tp_toe_shard_free(shard(0));
+	team.member[0].shard = NULL;
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 static void
 test_posts_for_it_are_carried_out_by_others(void **state)
 {
@@ -467,6 +677,13 @@ main(void)
 		toe_test(test_frozen_between_the_word_and_the_inbox),
 		toe_test(test_frozen_as_it_adopted),
 		toe_test(test_its_inbox_goes_to_others),
+		toe_test(test_a_broken_one_is_torn),
+		toe_test(test_frozen_with_the_inbox_in_its_hands),
+		toe_test(test_frozen_before_it_counted),
+		toe_test(test_posts_in_its_hands),
+		toe_test(test_no_mail_to_wake_it),
+		toe_test(test_sums_never_fall),
+		toe_test(test_asked_as_it_goes),
 		toe_test(test_posts_for_it_are_carried_out_by_others),
 		toe_test(test_an_open_that_it_did_not_come_to),
 		toe_test(test_what_ended_on_it_is_free_again),
