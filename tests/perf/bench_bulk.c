@@ -20,6 +20,11 @@
  * parked-bytes, parked-reload: all are left alone until they are parked. By how much the process has
  * grown then, for each; and how long a turn of a member takes that receives a request for one of them,
  * reloads it, tells its user and sends the response. With --quick there are fewer.
+ *
+ * parked-10m: a scene of its own, in which ten million connections are made and parked as they come (100000
+ * with --quick). What one team holds for them: records, by the growth of the process since the teams were
+ * made, handles and flow table; `process` is all of the process, with both teams, their timer wheels and
+ * the ids that the bench notes.
  */
 
 #include <math.h>
@@ -43,6 +48,15 @@
 #define NB_RELOADS 2000
 #define IDLE_NS (20 * TP_NS_PER_MS)
 #define IDLE_NEVER 0
+#define NB_CROWD 10000000
+#define QUICK_CROWD 100000
+/* One address of the server has that many ports to listen on, one of the client to connect from. */
+#define NB_SERVICES 60
+#define FIRST_SERVICE 100
+#define FIRST_PORT 1024
+#define NB_PORTS (UINT16_MAX - FIRST_PORT + 1)
+#define CROWD_BATCH 16
+#define GIB ((double)(UINT64_C(1) << 30))
 
 struct scene {
 	struct pair *p;
@@ -315,6 +329,95 @@ park_all(struct parking *out)
 	return true;
 }
 
+/* ---- ten million ------------------------------------------------------------------------- */
+
+static uint64_t nb_crowd_established;
+
+static void
+crowd_established(struct tp_toe_call *call)
+{
+	(void)call;
+	nb_crowd_established++;
+}
+
+static const struct tp_toe_user crowd = { .name = "crowd", .on_accept = crowd_established };
+
+/* The server's address for the i-th connection; a new one is added. */
+static bool
+crowd_address(struct pair *p, uint32_t i, uint8_t addr[16])
+{
+	uint32_t nb = i / (NB_SERVICES * NB_PORTS), host = nb == 0 ? 2 : 100 + nb;
+
+	tp_inet_map_v4(addr, rte_cpu_to_be_32(RTE_IPV4(10, 0, 0, host)));
+	return nb == 0 || i % (NB_SERVICES * NB_PORTS) != 0 ||
+	       tp_inet_addr_add(p->server.inet, addr, 24, tp_clock_now()) == 0;
+}
+
+static bool
+crowd_connect(struct pair *p, uint32_t i)
+{
+	uint32_t at = i % (NB_SERVICES * NB_PORTS);
+	struct tp_toe_connect how = {
+		.user = &crowd,
+		.lport = FIRST_PORT + at % NB_PORTS,
+		.rport = FIRST_SERVICE + at / NB_PORTS,
+		.member = TP_MEMBER_NONE,
+	};
+
+	if (!crowd_address(p, i, how.raddr) ||
+	                tp_toe_connect(p->client.toe, &how) == TP_TOE_ID_NONE)
+		return false;
+	/* At the first of an address the neighbours meet. */
+	for (uint32_t n = 0; at == 0 && nb_crowd_established <= i && n < MAX_TURNS; n++)
+		pair_turn(p);
+	if (i % CROWD_BATCH == 0)
+		pair_turn(p);
+	return true;
+}
+
+static bool
+crowd_park(struct pair *p, uint32_t nb)
+{
+	for (uint32_t i = 0; i < NB_SERVICES; i++) {
+		if (pair_listen(p, &crowd, FIRST_SERVICE + i) != 0)
+			return false;
+	}
+	for (uint32_t i = 0; i < nb; i++) {
+		if (!crowd_connect(p, i))
+			return false;
+	}
+	for (uint32_t n = 0; n < MAX_TURNS && (tp_toe_nb_parked(p->server.toe) < nb ||
+	                                                      tp_toe_nb_parked(p->client.toe) < nb);
+	                n++)
+		pair_turn(p);
+	return tp_toe_nb_parked(p->server.toe) == nb && tp_toe_nb_parked(p->client.toe) == nb;
+}
+
+static void
+report_crowd(struct bench *b)
+{
+	uint32_t nb = b->quick ? QUICK_CROWD : NB_CROWD;
+	const struct tp_toe_move_conf move = { .idle_ns = IDLE_NS };
+	struct pair_conf conf = { .link = PAIR_MEMORY, .nb_conns = nb, .move = &move };
+	struct bench_result result = { .case_name = "parked-10m", .unit = "GiB", .nb_runs = 1 };
+	struct pair *p = pair_create(&conf);
+	uint64_t before = bench_resident(), grown;
+
+	if (p == NULL || !crowd_park(p, nb)) {
+		bench_fail(b, "parked-10m", "not all were parked");
+		pair_free(p);
+		return;
+	}
+	grown = (bench_resident() - before) / 2;
+	result.value = (grown + p->server.toe->handle_bytes + p->server.toe->table.bytes) / GIB;
+	result.goal = b->quick ? 0 : 2;
+	result.extra = json_pack("{s:i, s:f, s:f, s:f}", "conns", nb, "bytes_each",
+	                result.value * GIB / nb, "records", (double)grown / nb, "process",
+	                bench_resident() / GIB);
+	bench_report(b, &result);
+	pair_free(p);
+}
+
 /* ---- all --------------------------------------------------------------------------------- */
 
 static void
@@ -408,6 +511,8 @@ main(int argc, char **argv)
 		return bench_exit_code(rc);
 	failover = bench_wants_any(&b, moves, RTE_DIM(moves));
 	parking = bench_wants_any(&b, parks, RTE_DIM(parks));
+	if (bench_wants(&b, "parked-10m"))
+		report_crowd(&b);
 	if (!failover && !parking)
 		return bench_fini(&b);
 	if (!make_scene(b.quick ? QUICK_CONNS : NB_CONNS)) {
