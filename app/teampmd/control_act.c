@@ -158,7 +158,10 @@ act_members(struct control *c, uint32_t changed, uint64_t now)
 		if ((changed & RTE_BIT32(slot_id(c, s))) == 0)
 			continue;
 		control_event(c, now, "port %u (%s) link %s%s%s%s", s->port.port_id, s->port.name,
-		                m->link ? "up" : "down", m->collecting ? " collecting" : "",
+		                m->link ? "up" : "down",
+		                !m->collecting ? ""
+		                : m->link      ? " collecting"
+		                               : ", still collecting",
 		                m->distributing ? " distributing" : "", m->fenced ? " fenced" : "");
 	}
 }

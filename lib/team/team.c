@@ -30,18 +30,28 @@ pass_time(struct tp_team *team, uint64_t now)
 
 /* ---- what follows from an event ----------------------------------------- */
 
+/* On a link aggregation the switch alone decides by which link a frame comes: what does come by one
+ * that a watch finds bad, because replies to its probes are lost, still counts.
+ */
+static bool
+collects(const struct tp_team *team, const struct tp_team_member *m)
+{
+	return m->used && m->enabled && !m->fenced && (m->link || !team_mode(team)->single);
+}
+
 static void
 update_facts(struct tp_team *team)
 {
 	for (uint8_t i = 0; i < TP_MAX_MEMBERS; i++) {
 		struct tp_team_member *m = &team->member[i];
-		const bool usable = team_usable(m);
+		const bool collecting = collects(team, m), distributing = team_usable(m);
 
-		if (m->distributing == usable)
-			continue;
-		m->collecting = usable;
-		m->distributing = usable;
-		team->changed |= RTE_BIT32(i);
+		if (m->collecting != collecting)
+			team->pending |= TP_TEAM_ACT_ACCEPT;
+		if (m->distributing != distributing)
+			team->changed |= RTE_BIT32(i);
+		m->collecting = collecting;
+		m->distributing = distributing;
 	}
 }
 

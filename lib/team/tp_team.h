@@ -121,13 +121,13 @@ int tp_fail_over_mac_parse(const char *name);
 struct tp_team_member {
 	bool used;
 	struct tp_member_conf conf;
-	uint16_t port_id;      /**< last tie-break: lowest wins, but the present primary stays */
-	uint32_t speed_mbps;   /**< 0: unknown */
-	uint32_t distance;     /**< NUMA distance of its node to the host port's */
-	bool enabled;          /**< administratively: start/stop, set link-down */
-	bool watch_up;         /**< what the link watches say now, before delays and damping */
-	bool link;             /**< fact 1: up, after updelay, downdelay and damping */
-	bool collecting;       /**< fact 2: what it receives counts */
+	uint16_t port_id;    /**< last tie-break: lowest wins, but the present primary stays */
+	uint32_t speed_mbps; /**< 0: unknown */
+	uint32_t distance;   /**< NUMA distance of its node to the host port's */
+	bool enabled;        /**< administratively: start/stop, set link-down */
+	bool watch_up;       /**< what the link watches say now, before delays and damping */
+	bool link;           /**< fact 1: up, after updelay, downdelay and damping */
+	bool collecting; /**< fact 2: what it receives counts; on an aggregation without link, too */
 	bool distributing;     /**< fact 3: it may transmit for the host */
 	bool fenced;           /**< fact 4: its lcore is not to be trusted */
 	uint64_t watch_at;     /**< when watch_up or enabled last changed */

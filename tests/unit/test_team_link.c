@@ -122,6 +122,40 @@ test_updelay_is_ignored_when_the_others_are_fenced(void **state)
 	assert_false(f.team.member[0].collecting);
 }
 
+/* One direction is cut: the probes of member 0 remain without replies, the switch still sends by it. */
+static void
+test_an_aggregation_hears_a_member_without_link(void **state)
+{
+	static const struct {
+		enum tp_mode_id mode;
+		enum tp_accept accept;
+	} cases[] = {
+		{ TP_MODE_HASH, TP_ACCEPT_ALL },
+		{ TP_MODE_LOAD, TP_ACCEPT_ALL },
+		{ TP_MODE_ROUND_ROBIN, TP_ACCEPT_ALL },
+		{ TP_MODE_BROADCAST, TP_ACCEPT_UNICAST },
+		{ TP_MODE_ACTIVE_BACKUP, TP_ACCEPT_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < RTE_DIM(cases); i++) {
+		struct fixture f = { 0 };
+
+		fixture_defaults(&f);
+		f.conf.mode = cases[i].mode;
+		fixture_start(&f);
+		add_up(&f, 2);
+		watch(&f, 0, false);
+		poll_at(&f, f.now);
+		assert_false(f.team.member[0].distributing);
+		assert_int_equal(f.act.accept[0], cases[i].accept);
+		tp_team_enable(&f.team, 0, false, f.now);
+		poll_at(&f, f.now);
+		assert_true(f.act.what & TP_TEAM_ACT_ACCEPT || cases[i].accept == TP_ACCEPT_NONE);
+		assert_int_equal(f.act.accept[0], TP_ACCEPT_NONE);
+	}
+}
+
 static void
 test_enable_is_at_once_and_no_failure(void **state)
 {
@@ -277,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_speed_outlives_downdelay),
 		cmocka_unit_test(test_flap_damping),
 		cmocka_unit_test(test_flaps_outside_the_window_are_forgotten),
+		cmocka_unit_test(test_an_aggregation_hears_a_member_without_link),
 		cmocka_unit_test(test_damped_member_is_better_than_none),
 	};
 

@@ -56,7 +56,11 @@ check_members(const struct tp_team *team)
 		const struct tp_team_member *m = &team->member[i];
 
 		assert_int_equal(m->distributing, m->used && m->enabled && m->link && !m->fenced);
-		assert_int_equal(m->collecting, m->distributing);
+		assert_int_equal(m->collecting,
+		                m->distributing ||
+		                                (m->used && m->enabled && !m->fenced &&
+		                                                team->conf.mode !=
+		                                                                TP_MODE_ACTIVE_BACKUP));
 		assert_true(m->used || !m->link);
 	}
 	for (uint32_t b = 0; b < team->conf.nb_buckets; b++)
