@@ -109,9 +109,11 @@ int args_eal(int argc, char **argv, char **out, int max);
 struct port {
 	bool used;
 	bool started;
-	bool removed;      /**< hot-unplugged */
-	bool set_mac_ok;   /**< the port took the team's MAC */
-	bool tx_queue_off; /**< Tx queue stopped after a failure */
+	bool removed;    /**< hot-unplugged */
+	bool set_mac_ok; /**< the port took the team's MAC */
+	bool hears_all;  /**< promiscuous, as it has no filter for its probes' MAC */
+	struct rte_ether_addr probe_mac; /**< heard besides the team's; zero: none */
+	bool tx_queue_off;               /**< Tx queue stopped after a failure */
 	uint16_t port_id;
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char driver[APP_NAME_LEN];
@@ -154,6 +156,10 @@ int port_shield(struct rte_rcu_qsbr *qsbr);
 void port_rest_interrupts(void);
 /** Give the port the team's MAC, or make it promiscuous where it refuses. */
 int port_take_mac(struct port *p, const struct rte_ether_addr *mac);
+/** Let the port receive what is sent to this MAC besides the team's: replies to its probes. At most
+ * one: another takes its place. @return 0 or -errno
+ */
+int port_hear_mac(struct port *p, const struct rte_ether_addr *mac);
 /** Change the MTU; the caller has quiesced the port. Ports that refuse while running are
  * stopped and started. */
 int port_set_mtu(struct port *p, uint16_t mtu, struct error_text *err);

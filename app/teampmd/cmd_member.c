@@ -287,10 +287,13 @@ const struct cmd cmd_member[] = {
 	{ "set watch <PORT> nd_targets <IP6,...|none>", "IPv6 addresses that must reply",
 	                run_targets },
 	{ "set watch <PORT> arp_source <IP|none>",
-	                "Sender of ARP probes; none leaves no trace in the target's table",
+	                "Sender of ARP probes, no address of the team's; none leaves no trace in "
+	                "the "
+	                "target's table",
 	                run_source },
 	{ "set watch <PORT> nd_source <IP6|none>",
-	                "Sender of solicitations; none is the link-local address of the MAC",
+	                "Sender of solicitations, no address of the team's; none is the link-local "
+	                "one of the MAC",
 	                run_source },
 	{ "set watch <PORT> arp_validate on|off",
 	                "Count only valid replies to our probes, or any frame received",

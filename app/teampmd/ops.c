@@ -427,7 +427,7 @@ op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
 
 	if (tp_link_conf_check(conf, err->text, sizeof(err->text)) != 0)
 		return -EINVAL;
-	ch.link = op_make_link(ch.slot, conf);
+	ch.link = op_make_link(&d->control, ch.slot, conf);
 	if (ch.link == NULL)
 		return op_fail(err, -rte_errno, "link watches");
 	control_call(&d->control, change_watch, &ch);

@@ -33,7 +33,8 @@ struct tp_flow *op_make_flow(struct daemon *d, const struct tp_flow_conf *conf);
 /** Make it anew after the host port changed. */
 int op_renew_flow(struct daemon *d, struct error_text *err);
 /** Watches of a member. @return NULL with rte_errno */
-struct tp_link *op_make_link(struct slot *s, const struct tp_link_conf *conf);
+struct tp_link *op_make_link(
+                const struct control *c, struct slot *s, const struct tp_link_conf *conf);
 /** Give every member the VLAN filter that is in force. */
 void op_publish_filter(struct control *c);
 

@@ -149,19 +149,42 @@ join(struct control *c, void *arg)
 	return rc;
 }
 
-struct tp_link *
-op_make_link(struct slot *s, const struct tp_link_conf *conf)
+/* Not the team's MAC, which one member brought along: a switch that hears it from a member would send
+ * the team's frames there.
+ */
+static struct rte_ether_addr
+probe_mac(const struct control *c, const struct slot *s)
 {
+	const struct rte_ether_addr *team = &s->member->mac;
+	struct rte_ether_addr mac = s->port.orig_mac;
+
+	if (c->team.conf.fail_over_mac == TP_FOM_ACTIVE)
+		return mac;
+	if (!rte_is_zero_ether_addr(&mac) && !rte_is_same_ether_addr(&mac, team))
+		return mac;
+	mac = *team;
+	mac.addr_bytes[0] |= RTE_ETHER_LOCAL_ADMIN_ADDR;
+	mac.addr_bytes[1] ^= 0x80;
+	mac.addr_bytes[2] ^= slot_id(c, s) + 1;
+	return mac;
+}
+
+struct tp_link *
+op_make_link(const struct control *c, struct slot *s, const struct tp_link_conf *conf)
+{
+	const uint32_t probes = TP_LINK_W(TP_LINK_ARP) | TP_LINK_W(TP_LINK_ND);
 	struct tp_link_ctx ctx = {
 		.port_id = s->port.port_id,
 		.pool = s->member->pool,
-		.mac = s->port.orig_mac,
+		.mac = probe_mac(c, s),
 		.thread = control_thread_read,
 		.thread_arg = s,
 	};
 
-	if (rte_is_zero_ether_addr(&ctx.mac))
-		ctx.mac = s->member->mac;
+	if ((conf->watches & probes) != 0 && port_hear_mac(&s->port, &ctx.mac) != 0)
+		rte_log(RTE_LOG_WARNING, placement_log,
+		                "teampmd: port %u (%s) may not hear the replies to its probes\n",
+		                s->port.port_id, s->port.name);
 	return tp_link_create(&ctx, conf, tp_clock_now());
 }
 
@@ -175,20 +198,6 @@ prepare_worker(struct daemon *d, struct slot *s, unsigned int lcore_id)
 	w->daemon = d;
 	w->lcore_id = lcore_id;
 	w->burst = d->opt.burst;
-}
-
-/* Probes come from the team's own address where it has one. */
-static void
-probe_source(const struct daemon *d, struct tp_link_conf *conf)
-{
-	for (uint8_t i = d->opt.nb_ips; i > 0; i--) {
-		const struct ip_prefix *ip = &d->opt.ip[i - 1];
-
-		if (ip->family == 4)
-			memcpy(&conf->src_ip4, ip->addr, sizeof(conf->src_ip4));
-		else
-			memcpy(conf->src_ip6, ip->addr, sizeof(conf->src_ip6));
-	}
 }
 
 static int
@@ -226,10 +235,9 @@ add_port(struct daemon *d, struct slot *s, uint16_t port_id, struct error_text *
 		port_set_mcast(&s->port, c->mcast, c->nb_mcast);
 	s->member->egress.mtu = c->mtu;
 	tp_link_conf_default(&s->link_conf, s->port.port_id);
-	probe_source(d, &s->link_conf);
 	if (!d->simulated)
 		s->link_conf.watches |= TP_LINK_W(TP_LINK_HEART);
-	s->link = op_make_link(s, &s->link_conf);
+	s->link = op_make_link(c, s, &s->link_conf);
 	if (rc == 0 && s->link == NULL)
 		rc = op_fail(err, -rte_errno, "link watches");
 	return rc;

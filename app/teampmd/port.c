@@ -236,10 +236,12 @@ restore_mtu(const struct port *p)
 void
 port_restore(const struct port *p)
 {
-	struct rte_ether_addr now;
+	struct rte_ether_addr now = p->probe_mac;
 
 	if (!p->used || p->removed)
 		return;
+	if (!rte_is_zero_ether_addr(&p->probe_mac) && !p->hears_all)
+		rte_eth_dev_mac_addr_remove(p->port_id, &now);
 	if (p->set_mac_ok && rte_eth_macaddr_get(p->port_id, &now) == 0 &&
 	                !rte_is_same_ether_addr(&now, &p->orig_mac)) {
 		now = p->orig_mac;
@@ -276,6 +278,20 @@ port_take_mac(struct port *p, const struct rte_ether_addr *mac)
 	if (p->set_mac_ok)
 		return 0;
 	return rte_eth_promiscuous_enable(p->port_id);
+}
+
+int
+port_hear_mac(struct port *p, const struct rte_ether_addr *mac)
+{
+	struct rte_ether_addr addr = *mac;
+
+	if (rte_is_same_ether_addr(mac, &p->probe_mac))
+		return 0;
+	if (!rte_is_zero_ether_addr(&p->probe_mac) && !p->hears_all)
+		rte_eth_dev_mac_addr_remove(p->port_id, &p->probe_mac);
+	p->probe_mac = addr;
+	p->hears_all = rte_eth_dev_mac_addr_add(p->port_id, &addr, 0) != 0;
+	return p->hears_all ? rte_eth_promiscuous_enable(p->port_id) : 0;
 }
 
 /* DPDK 22.11's net_af_packet allows 1518 bytes whatever fits its ring: what the kernel puts into a
@@ -353,8 +369,8 @@ port_set_carrier(const struct port *p, bool on)
 int
 port_set_promisc(struct port *p, bool on)
 {
-	/* A port that did not take the team's MAC stays promiscuous. */
-	if (!on && !p->set_mac_ok)
+	/* A port that did not take a MAC that it is to hear stays promiscuous. */
+	if (!on && (!p->set_mac_ok || p->hears_all))
 		return 0;
 	return on ? rte_eth_promiscuous_enable(p->port_id)
 	          : rte_eth_promiscuous_disable(p->port_id);
