@@ -338,7 +338,7 @@ launch() {
     daemon=$!
 }
 
-vdevs() { # MEMBERS; $ring is what their driver is told of its rings
+vdevs() { # MEMBERS; $ring: more of each one's arguments
     local i
     for ((i = 0; i < $1; i++)); do echo "--vdev=net_af_packet$i,iface=m$i$ring"; done
     echo "--vdev=net_tap0,iface=team0"

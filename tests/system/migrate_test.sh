@@ -7,6 +7,7 @@
 # alone
 . "$(dirname "$0")/lib.sh"
 . "$here/toe.sh"
+. "$here/ovs.sh"
 
 cuts=20
 [ -z "${TP_TEST_LONG:-}" ] || cuts=100
@@ -56,20 +57,20 @@ download_end() {
 }
 speed_of() { tail -1 "$tmp/download.$1.log"; } # NAME: bytes/s
 
-hosts_for() { # MODE
+hosts_for() { # MODE [SWITCH]
     make_hosts 2
-    if [ "$1" = active-backup ]; then peer_bridge; else peer_multipath; fi
+    if [ "$1" = active-backup ]; then "${2:-peer_bridge}"; else peer_multipath; fi
 }
 
 # ---- cases -------------------------------------------------------------------------------
 
 # Told to, from one member to the other, every 50 ms, and back with its packets in between.
-moved_about() {
+moved_about() { # ADDRESS
     local conn
     hosts_for hash
     toe_start hash
     ctl set migrate_hysteresis 20
-    download_start moved "$H4" 1000000000
+    download_start moved "$1" 500000000
     wait_for 5 eval '[ -n "$(busiest)" ]'
     conn=$(busiest)
     {
@@ -89,18 +90,33 @@ moved_about() {
     clean_end
 }
 
-# wrk_start, wrk_end: 32 connections, and not one error
+# 32 connections over IPv4, one request at a time, and 8 over IPv6, each with 16 requests on the way.
+# Not one error.
 wrk_start() {
+    cat >"$tmp/pipeline.lua" <<-'EOF'
+	function init(args)
+	    local one = wrk.format("GET", "/bytes/1000")
+	    all = one:rep(16)
+	end
+	function request() return all end
+	EOF
     bg ip netns exec "$P" wrk -t1 -c32 -d60s --timeout 20s "$(url "$H4" 80)/bytes/1000" >"$tmp/wrk"
     wrk=$bg_pid
+    bg ip netns exec "$P" wrk -t1 -c8 -d60s --timeout 20s -s "$tmp/pipeline.lua" "$(url "$H6" 80)/" >"$tmp/wrk6"
+    wrk6=$bg_pid
 }
 wrk_end() {
+    local pid out
     expect "premature ends" "$(get_tcp toe_conns_premature)" -eq "$premature"
     # It hangs up in the middle of answers.
-    kill -INT "$wrk"
-    wait "$wrk" || fail "wrk ended with $?"
-    ! grep -q 'Socket errors\|Non-2xx' "$tmp/wrk" || fail "wrk met errors: $(grep 'errors\|Non-2xx' "$tmp/wrk")"
-    note "wrk $(awk '/Requests\/sec/ {printf "%d", $2}' "$tmp/wrk") requests/s"
+    for pid in $wrk $wrk6; do kill -INT "$pid"; done
+    for pid in $wrk $wrk6; do wait "$pid" || fail "wrk ended with $?"; done
+    for out in wrk wrk6; do
+        ! grep -q 'Socket errors\|Non-2xx' "$tmp/$out" || fail "$out met errors: $(grep 'errors\|Non-2xx' "$tmp/$out")"
+        expect "requests of $out" "$(awk '/requests in/ { print $1 }' "$tmp/$out")" -gt 100
+    done
+    note "wrk $(awk '/Requests\/sec/ {printf "%d", $2}' "$tmp/wrk") requests/s," \
+        "pipelined $(awk '/Requests\/sec/ {printf "%d", $2}' "$tmp/wrk6")"
     wait_for 5 no_conns
     expect "ends of others" "$(get_migrate 'premature_ends | del(.reset) | add // 0')" -eq 0
     premature=$(get_tcp toe_conns_premature)
@@ -110,9 +126,9 @@ moves_untold() { get migrate '[.counters | .toe_move_link, .toe_move_drain, .toe
 
 # Links are cut and restored at random; afterwards one that is back gets connections by their packets
 # only.
-cut_at_random() { # MODE
+cut_at_random() { # MODE [SWITCH]
     local i victim before arrived
-    hosts_for "$1"
+    hosts_for "$@"
     toe_start "$1"
     ctl set migrate_hysteresis 20
     download_start cut "$H4" $((cuts * 12000000)) --limit-rate 20M
@@ -149,35 +165,81 @@ cut_at_random() { # MODE
     clean_end
 }
 
-# A switch that sends each packet of a flow by another link.
+# A link that is up, and loses all of one direction: only probes can tell.
+one_way() { # comes|goes MODE: what is lost
+    local way i end=(in_ns "$P" tc qdisc add dev p0)
+    [ "$1" = comes ] || end=(in_ns "$H" tc qdisc add dev m0) ring=,qdisc_bypass=0
+    hosts_for "$2"
+    toe_start "$2"
+    for i in 0 1; do
+        ctl set watch $i arp_interval 200
+        ctl set watch $i missed_max 5
+        ctl set watch $i arp_targets "$P4"
+        ctl set watch $i netlink,arp
+    done
+    download_start way4 "$H4" 40000000 --limit-rate 10M
+    download_start way6 "$H6" 40000000 --limit-rate 10M
+    wait_for 5 some_on 0
+    sleep 0.5
+    expect "failures so far" "$(get team '[.members[].failures] | add')" -eq 0
+    "${end[@]}" root tbf rate 8bit burst 40 limit 1
+    wait_for 5 eval '[ "$(member 0 .link)" = false ]'
+    [ "$2" = hash ] || wait_for 3 primary_is 1
+    # What comes by that link from now on must not draw the peer there.
+    [ "$1" = goes ] || capture "$P" p0 drawn "ether src $(get team .mac)"
+    wait_for 5 none_on 0
+    for way in way4 way6; do download_runs $way || fail "$way was over too early"; done
+    for way in way4 way6; do download_end $way; done
+    has_event "port 0 .*watch says down: arp"
+    if [ "$1" = comes ]; then
+        capture_stop drawn
+        expect "frames with the team's MAC" "$(frames drawn)" -eq 0
+    fi
+    [ "$2" = hash ] || expect "the peer's neighbour" "$(p ip neigh show "$H4" | grep -o 'lladdr [^ ]*')" = "lladdr $(get team .mac)"
+    note "$(get_migrate counters.toe_move_link) moves off links, $(get_migrate counters.toe_move_arrival) by arrival"
+    clean_end
+}
+
+# A switch that sends each packet of a flow by another link. What the CPUs had to do besides decides
+# on either rate, so each is the best of some runs in turn.
 sprayed() {
-    local run steered moved start sprayer
+    local run try moved rate best=(0 0)
     hosts_for hash
     # Answers come by other interfaces than that which questions are routed to.
     p sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.p0.rp_filter=0 net.ipv4.conf.p1.rp_filter=0
     toe_start hash
-    for run in 0 1; do
-        bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" spray spray0 "$H4" "$(get team .mac)" p0 p1 --run=$run \
-            >"$tmp/spray"
-        sprayer=$bg_pid
-        wait_for 5 test -s "$tmp/spray"
-        moved=$(moves) start=$(date +%s%N)
-        download_start "run$run" "$H4" 300000000 --max-time 20
-        download_end "run$run"
-        moved=$(($(moves) - moved))
-        start=$((($(date +%s%N) - start) / 1000000))
-        kill "$sprayer"
-        wait "$sprayer" || true
-        $cut_routes
+    for try in 1 2 3 4 5; do
+        for run in 0 1; do
+            spray_once $run
+            rate=$((150000000 / (ms > 0 ? ms : 1)))
+            [ $rate -le ${best[run]} ] || best[run]=$rate
+            [ $run = 0 ] || expect "moves" $((moved * 1000)) -lt $((20 * (ms + 500)))
+        done
+        [ $((best[1] * 100)) -lt $((best[0] * 80)) ] || break
     done
-    steered=$(speed_of run0)
-    note "sprayed $(($(speed_of run1) / 1000000)) MB/s, steered $((steered / 1000000))," \
-        "$(($(speed_of run1) * 100 / steered)) %, $moved moves in $start ms," \
-        "$(get_tcp toe_rx_foreign) packets forwarded"
+    note "sprayed $((best[1] / 1000)) MB/s, steered $((best[0] / 1000)), $((best[1] * 100 / best[0])) %," \
+        "$moved moves in $ms ms, $(get_tcp toe_rx_foreign) packets forwarded"
     expect "forwarded" "$(get_tcp toe_rx_foreign)" -gt 200
-    expect "moves" $((moved * 1000)) -lt $((20 * (start + 500)))
-    expect "percent of the steered rate" $(($(speed_of run1) * 100 / steered)) -ge 50
+    expect "percent of the steered rate" $((best[1] * 100 / best[0])) -ge 80
     clean_end
+}
+
+# spray_once RUN: packets that go by a link before it is the other's turn, 0: always the first's.
+# Sets moved and ms.
+spray_once() {
+    local sprayer start
+    bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" spray spray0 "$H4" "$(get team .mac)" p0 p1 "--run=$1" \
+        >"$tmp/spray"
+    sprayer=$bg_pid
+    wait_for 5 test -s "$tmp/spray"
+    moved=$(moves) start=$(date +%s%N)
+    download_start "run$1" "$H4" 150000000 --max-time 20
+    download_end "run$1"
+    ms=$((($(date +%s%N) - start) / 1000000)) moved=$(($(moves) - moved))
+    kill "$sprayer"
+    wait "$sprayer" || true
+    rm "$tmp/spray"
+    $cut_routes
 }
 
 # A lcore hangs at work on its connections: it is frozen, and the others take them over.
@@ -411,10 +473,14 @@ traced() {
     grep -Eq 'teampmd.toe.adopt: .* from = 0x0, to = 0x1 ' "$tmp/trace"
 }
 
-testcase "moved every 50 ms" moved_about
+testcase "moved every 50 ms, IPv4" moved_about "$H4"
+testcase "moved every 50 ms, IPv6" moved_about "$H6"
 testcase "traced" traced
 testcase "links cut at random, hash" cut_at_random hash
 testcase "links cut at random, active-backup" cut_at_random active-backup
+testcase "links cut at random, Open vSwitch" cut_at_random active-backup peer_ovs
+testcase "only what comes is lost" one_way comes active-backup
+testcase "only what goes is lost" one_way goes hash
 timed_case "one flow sprayed over all links" sprayed
 testcase "its lcore hangs" lcore_hangs
 testcase "its member leaves and comes back" member_leaves
