@@ -5,8 +5,6 @@
 #include "fake_team.h"
 
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <rte_arp.h>
@@ -15,14 +13,7 @@
 #include <rte_tcp.h>
 
 #include "../unit/tcp_frame.h"
-
-#define MUST(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 #define OURS RTE_IPV4(10, 0, 0, 1)
 #define PEERS RTE_IPV4(10, 0, 0, 2)
@@ -47,7 +38,7 @@ copy_out(const struct rte_mbuf *m, uint32_t off, uint32_t len, uint8_t *to)
 {
 	const void *from = rte_pktmbuf_read(m, off, len, to);
 
-	MUST(from != NULL);
+	CHECK(from != NULL);
 	if (from != to)
 		memcpy(to, from, len);
 }
@@ -96,7 +87,7 @@ op_forward(void *arg, uint8_t to, struct rte_mbuf **pkts, uint16_t nb_pkts)
 	const struct fake_member *from = arg;
 	struct fake_member *m;
 
-	MUST(to < FAKE_MEMBERS && to != from->index);
+	CHECK(to < FAKE_MEMBERS && to != from->index);
 	m = &from->team->member[to];
 	for (uint16_t i = 0; i < nb_pkts; i++) {
 		if (m->full || m->nb_ring == FAKE_RING) {
@@ -148,7 +139,7 @@ fake_member_open(struct fake_team *t, uint8_t index)
 	*m = (struct fake_member){ .team = t, .index = index, .room = ROOM };
 	m->shard = tp_toe_shard_create(
 	                t->toe, index, SOCKET_ID_ANY, t->pool, NULL, &our_mac, &ops, m);
-	MUST(m->shard != NULL);
+	CHECK(m->shard != NULL);
 }
 
 /* So that what is sent to it need not wait. */
@@ -160,7 +151,7 @@ meet_neighbour(struct fake_team *t)
 	struct tp_inet_frame frame;
 	struct tp_pkt_info info;
 
-	MUST(m != NULL);
+	CHECK(m != NULL);
 	tp_pkt_parse(m, &info);
 	tp_inet_heard(t->inet, m, &info, 0, t->now);
 	rte_pktmbuf_free(m);
@@ -185,9 +176,9 @@ open_inet(struct fake_team *t)
 	conf.mld = false;
 	conf.reachable_ns = 100000 * TP_NS_PER_S;
 	t->inet = tp_inet_create(&conf, t->now);
-	MUST(t->inet != NULL);
+	CHECK(t->inet != NULL);
 	tp_inet_map_v4(addr, rte_cpu_to_be_32(OURS));
-	MUST(tp_inet_addr_add(t->inet, addr, 24, t->now) == 0);
+	CHECK(tp_inet_addr_add(t->inet, addr, 24, t->now) == 0);
 	meet_neighbour(t);
 }
 
@@ -203,10 +194,10 @@ fake_team_open(struct fake_team *t, struct rte_mempool *pool, const struct tp_to
 	t->now = FAKE_BEGIN_NS;
 	tp_clock_set_virtual(t->now);
 	t->qsbr = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(FAKE_MEMBERS), RTE_CACHE_LINE_SIZE);
-	MUST(t->qsbr != NULL && rte_rcu_qsbr_init(t->qsbr, FAKE_MEMBERS) == 0);
+	CHECK(t->qsbr != NULL && rte_rcu_qsbr_init(t->qsbr, FAKE_MEMBERS) == 0);
 	open_inet(t);
 	t->toe = tp_toe_create(conf != NULL ? conf : &few, t->inet, t->qsbr, member_of, t, &why);
-	MUST(t->toe != NULL);
+	CHECK(t->toe != NULL);
 	for (uint8_t i = 0; i < FAKE_MEMBERS; i++)
 		fake_member_open(t, i);
 }
@@ -321,9 +312,9 @@ fake_segment(struct fake_team *t, const struct fake_peer *p, uint8_t flags, uint
 	struct rte_tcp_hdr *tcp;
 	uint8_t *frame;
 
-	MUST(m != NULL);
+	CHECK(m != NULL);
 	frame = (uint8_t *)rte_pktmbuf_append(m, hdr_len + sizeof(*tcp) + len);
-	MUST(frame != NULL);
+	CHECK(frame != NULL);
 	tcp = (struct rte_tcp_hdr *)(frame + hdr_len);
 	*tcp = (struct rte_tcp_hdr){
 		.src_port = key.lport,

@@ -7,49 +7,23 @@
 
 #include <ctype.h>
 #include <jansson.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <rte_eal.h>
 
 #include "fake_control.h"
 #include "front.h"
-
-#define CHECK(what)                                                                                \
-	do {                                                                                       \
-		if (!(what)) {                                                                     \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #what);             \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "start.h"
 
 /* More candidates than the language has are a loop without end. */
 #define CANDIDATES_MAX 10000
 
 static struct language *lang;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
 	(void)argc;
 	(void)argv;
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 64 --log-level=1 "
-	                "--file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
+	fuzz_start("-m 64");
 	lang = language_new(cmd_sections);
 	CHECK(lang != NULL);
 	return 0;

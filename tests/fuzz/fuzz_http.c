@@ -11,23 +11,10 @@
 
 #include <http_parser.h>
 #include <sanitizer/asan_interface.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <rte_eal.h>
 
 #include "service.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "start.h"
 
 #define NB_MBUFS 255
 #define IN_MAX 8192
@@ -59,9 +46,6 @@ static struct {
 	uint32_t len;
 	uint8_t out[OUT_MAX];
 } c;
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* ---- what the service calls ------------------------------------------------------------- */
 
@@ -354,19 +338,9 @@ run(const uint8_t *data, uint32_t size, const struct control *how, uint32_t snd_
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
 	(void)argc;
 	(void)argv;
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 64 --log-level=1 "
-	                "--file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
+	fuzz_start("-m 64");
 	CHECK(tp_meta_init() == 0);
 	pool = rte_pktmbuf_pool_create("pool", NB_MBUFS, 0, 0, SEG_MAX + 128, SOCKET_ID_ANY);
 	CHECK(pool != NULL && svc_http_init(64) == 0);

@@ -9,23 +9,10 @@
 
 #include <netinet/in.h>
 #include <sanitizer/asan_interface.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <rte_eal.h>
-
+#include "start.h"
 #include "tp_inet.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define NB_MBUFS 2047
 #define FRAME_MAX 2000
@@ -53,26 +40,7 @@ static struct tp_inet *inet;
 static struct tp_inet_worker *worker;
 static uint64_t now = 1000 * TP_NS_PER_S;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* ---- set up ------------------------------------------------------------------------ */
-
-static void
-start_eal(void)
-{
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 256 --log-level=1 "
-	                "--file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
-}
 
 static void
 address(uint8_t addr[TP_INET_LEN], bool v4, uint8_t last)
@@ -105,7 +73,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	start_eal();
+	fuzz_start("-m 256");
 	CHECK(tp_meta_init() == 0);
 	source = rte_pktmbuf_pool_create("source", NB_MBUFS, 0, 0, 256 + 128, SOCKET_ID_ANY);
 	pool = rte_pktmbuf_pool_create("pool", NB_MBUFS, 0, 0, 2048 + 128, SOCKET_ID_ANY);

@@ -9,24 +9,12 @@
 
 #include <netinet/in.h>
 #include <sanitizer/asan_interface.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 
+#include "start.h"
 #include "tp_pkt.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define PORT 0
 #define FRAME_MAX 3000
@@ -130,25 +118,6 @@ port_tx(void *queue, struct rte_mbuf **pkts, uint16_t nb_pkts)
 	return nb;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-start_eal(void)
-{
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 256 --log-level=1 "
-	                "--vdev=net_null0 --file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
-}
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -156,7 +125,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 
 	(void)argc;
 	(void)argv;
-	start_eal();
+	fuzz_start("-m 256 --vdev=net_null0");
 	source = rte_pktmbuf_pool_create("source", NB_MBUFS, 0, 0, 256 + 128, SOCKET_ID_ANY);
 	pool = rte_pktmbuf_pool_create("pool", NB_MBUFS, 0, 0, 2048 + 128, SOCKET_ID_ANY);
 	indirect = rte_pktmbuf_pool_create("indirect", NB_MBUFS, 0, 0, 0, SOCKET_ID_ANY);

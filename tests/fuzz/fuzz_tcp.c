@@ -7,24 +7,11 @@
  * each the connection is checked, and all that it sends; in the end every buffer has come back.
  */
 
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include <rte_eal.h>
 #include <rte_tcp.h>
 
-#include "tp_tcp.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
+#include "tcp_env.h"
 
 #define NB_MBUFS 1023
 #define NB_RECS 255
@@ -85,39 +72,20 @@ static_assert(sizeof(struct op) == 12, "ops are read from the input");
 #define FROM_NXT 0x80 /* in op.opts, as is: */
 #define CE 0x40
 
-static struct rte_mempool *pool, *indirect, *recs;
 static struct tp_tcp_conf conf;
 static struct tp_tcp_env env;
-static const struct tp_tcp_secret secret = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7, 8 } };
 static struct tp_tcp_conn conn, other;
 static struct tp_tcp_conn *c;
 static struct tp_tcp_key key;
 static uint64_t now;
 static void *taken_mbufs[NB_MBUFS], *taken_recs[NB_RECS];
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
 	(void)argc;
 	(void)argv;
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 128 --log-level=1 "
-	                "--file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
-	pool = rte_pktmbuf_pool_create("pool", NB_MBUFS, 0, 0, 2048 + 128, SOCKET_ID_ANY);
-	indirect = rte_pktmbuf_pool_create("indirect", NB_MBUFS, 0, 0, 0, SOCKET_ID_ANY);
-	recs = tp_tcp_rec_pool_create("recs", NB_RECS, 0, SOCKET_ID_ANY);
-	CHECK(pool != NULL && indirect != NULL && recs != NULL);
+	tcp_env_start(NB_MBUFS, NB_RECS);
 	return 0;
 }
 
@@ -161,23 +129,18 @@ check_conn(void)
 }
 
 static void
+check_out(const struct rte_mbuf *m)
+{
+	if (m == NULL)
+		check_conn();
+	else
+		check_sent(m);
+}
+
+static void
 output(void)
 {
-	struct rte_mbuf *pkts[16];
-	uint32_t nb = 0;
-	uint16_t n;
-
-	do {
-		n = tp_tcp_output(&env, c, now, pkts, RTE_DIM(pkts));
-		check_conn();
-		for (uint16_t i = 0; i < n; i++) {
-			check_sent(pkts[i]);
-			rte_pktmbuf_free(pkts[i]);
-		}
-		nb += n;
-		CHECK(nb < OUT_MAX);
-	} while (n == RTE_DIM(pkts));
-	tp_tcp_events(c);
+	tcp_env_output(&env, c, now, OUT_MAX, check_out);
 }
 
 /* A deadline that has been run is over. */
@@ -194,29 +157,11 @@ run_timers(void)
 
 /* ---- what goes in ------------------------------------------------------------------------ */
 
-static struct rte_mbuf *
-payload(uint32_t len, uint16_t piece)
-{
-	struct rte_mbuf *head = NULL, **at = &head;
-
-	piece = RTE_MIN(RTE_MAX(piece, 16), 2048);
-	for (uint32_t n; len > 0; len -= n, at = &(*at)->next) {
-		n = RTE_MIN(len, (uint32_t)piece);
-		*at = rte_pktmbuf_alloc(pool);
-		if (*at == NULL) {
-			rte_pktmbuf_free(head);
-			return NULL;
-		}
-		memset(rte_pktmbuf_append(*at, n), 0x5a, n);
-	}
-	return head;
-}
-
 static void
 input(struct tp_tcp_seg *seg)
 {
 	if (seg->len > 0) {
-		seg->data = payload(seg->len, seg->urg_ptr);
+		seg->data = tcp_env_payload(seg->len, seg->urg_ptr);
 		if (seg->data == NULL)
 			return;
 	}
@@ -337,7 +282,7 @@ op_ack(const struct op *op)
 static void
 op_send(const struct op *op)
 {
-	struct rte_mbuf *m = payload(op->len % 20000, op->arg);
+	struct rte_mbuf *m = tcp_env_payload(op->len % 20000, op->arg);
 
 	if (m != NULL && tp_tcp_send(&env, c, m, op->flags & 1, now) != 0)
 		rte_pktmbuf_free(m);
@@ -391,7 +336,7 @@ op_reopen(const struct op *op)
 	syn.flags = (syn.flags | TP_TCP_SYN) & ~(TP_TCP_ACK | TP_TCP_RST);
 	if (c->state != TP_TCP_CLOSED && !tp_tcp_may_reopen(c, &syn))
 		return;
-	syn.data = payload(syn.len, 1000);
+	syn.data = tcp_env_payload(syn.len, 1000);
 	tp_tcp_fini(&env, c);
 	tp_tcp_conn_init(&env, c, &key, now);
 	tp_tcp_accept(&env, c, &syn, now);
@@ -610,8 +555,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rte_mempool_put_bulk(pool, taken_mbufs, nb_mbufs);
 	if (nb_recs > 0)
 		rte_mempool_put_bulk(recs, taken_recs, nb_recs);
-	CHECK(rte_mempool_avail_count(pool) == NB_MBUFS);
-	CHECK(rte_mempool_avail_count(indirect) == NB_MBUFS);
-	CHECK(rte_mempool_avail_count(recs) == NB_RECS);
+	tcp_env_all_back();
 	return 0;
 }

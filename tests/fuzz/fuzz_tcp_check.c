@@ -8,15 +8,9 @@
  * the same kind, or NULL: nobody can check a wild one.
  */
 
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <rte_byteorder.h>
-#include <rte_eal.h>
 
-#include "tp_tcp.h"
+#include "tcp_env.h"
 
 #define NB_MBUFS 2047
 #define NB_RECS 1023
@@ -24,14 +18,6 @@
 #define MAX_STEPS 32
 #define OUT_MAX 100000
 #define MAX_OBJECTS 256
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __func__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /* The begin of the input. */
 struct control {
@@ -92,10 +78,8 @@ enum {
 	NB_STEPS,
 };
 
-static struct rte_mempool *pool, *indirect, *recs;
 static struct tp_tcp_conf conf;
 static struct tp_tcp_env env;
-static const struct tp_tcp_secret secret = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7, 8 } };
 static struct tp_tcp_conn conn, good;
 static struct tp_tcp_conn *const c = &conn;
 static struct tp_tcp_key key;
@@ -108,66 +92,21 @@ static unsigned int nb_sent, nb_recs, nb_mbufs;
 /* A queue that lost its head has lost what it held: such a context is only checked. */
 static bool lost_something;
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char line[200];
-	char *args[16];
-	int nb = 0;
-
 	(void)argc;
 	(void)argv;
-	snprintf(line, sizeof(line),
-	                "fuzz --no-huge --no-shconf --no-pci --no-telemetry -m 128 --log-level=1 "
-	                "--file-prefix=tp-fuzz-%d --lcores=0@%d",
-	                getpid(), sched_getcpu());
-	for (char *p = strtok(line, " "); p != NULL; p = strtok(NULL, " "))
-		args[nb++] = p;
-	CHECK(rte_eal_init(nb, args) >= 0);
-	pool = rte_pktmbuf_pool_create("pool", NB_MBUFS, 0, 0, 2048 + 128, SOCKET_ID_ANY);
-	indirect = rte_pktmbuf_pool_create("indirect", NB_MBUFS, 0, 0, 0, SOCKET_ID_ANY);
-	recs = tp_tcp_rec_pool_create("recs", NB_RECS, 0, SOCKET_ID_ANY);
-	CHECK(pool != NULL && indirect != NULL && recs != NULL);
+	tcp_env_start(NB_MBUFS, NB_RECS);
 	return 0;
 }
 
 /* ---- a connection that runs ------------------------------------------------------------- */
 
-static struct rte_mbuf *
-payload(uint32_t len)
-{
-	struct rte_mbuf *head = NULL, **at = &head;
-
-	for (uint32_t n; len > 0; len -= n, at = &(*at)->next) {
-		n = RTE_MIN(len, 1000u);
-		*at = rte_pktmbuf_alloc(pool);
-		if (*at == NULL) {
-			rte_pktmbuf_free(head);
-			return NULL;
-		}
-		memset(rte_pktmbuf_append(*at, n), 0x5a, n);
-	}
-	return head;
-}
-
 static void
 output(void)
 {
-	struct rte_mbuf *pkts[16];
-	uint32_t nb = 0;
-	uint16_t n;
-
-	do {
-		n = tp_tcp_output(&env, c, now, pkts, RTE_DIM(pkts));
-		for (uint16_t i = 0; i < n; i++)
-			rte_pktmbuf_free(pkts[i]);
-		nb += n;
-		CHECK(nb < OUT_MAX);
-	} while (n == RTE_DIM(pkts));
-	tp_tcp_events(c);
+	tcp_env_output(&env, c, now, OUT_MAX, NULL);
 }
 
 static struct tp_tcp_seg
@@ -190,7 +129,7 @@ static void
 input(struct tp_tcp_seg *seg)
 {
 	if (seg->len > 0) {
-		seg->data = payload(seg->len);
+		seg->data = tcp_env_payload(seg->len, 1000);
 		if (seg->data == NULL)
 			return;
 	}
@@ -202,7 +141,7 @@ input(struct tp_tcp_seg *seg)
 static void
 send_some(uint32_t len)
 {
-	struct rte_mbuf *m = payload(len);
+	struct rte_mbuf *m = tcp_env_payload(len, 1000);
 
 	if (m != NULL && tp_tcp_send(&env, c, m, true, now) != 0)
 		rte_pktmbuf_free(m);
@@ -585,8 +524,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	tp_tcp_fini(&env, c);
 	CHECK(env.held_bytes == 0);
-	CHECK(rte_mempool_avail_count(pool) == NB_MBUFS);
-	CHECK(rte_mempool_avail_count(indirect) == NB_MBUFS);
-	CHECK(rte_mempool_avail_count(recs) == NB_RECS);
+	tcp_env_all_back();
 	return 0;
 }

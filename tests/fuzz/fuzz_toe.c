@@ -8,24 +8,11 @@
  * says where its context is, and one slot in use is one connection.
  */
 
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#include <rte_eal.h>
 
 #include "fake_team.h"
+#include "start.h"
 #include "toe_int.h"
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: not %s\n", __FILE__, __LINE__, #condition);        \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define NB_MBUFS 4095
 #define PEERS 8
@@ -60,9 +47,6 @@ static struct tp_toe *toe;
 static bool torn; /* a connection was */
 static const struct tp_toe_user user = { .name = "fuzz" };
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static void
 make_pool(void)
 {
@@ -74,15 +58,10 @@ make_pool(void)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	char prefix[40], lcores[20];
-	char *args[] = { "fuzz", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry", "-m",
-		"512", "--log-level=1", "--file-prefix", prefix, "--lcores", lcores };
-
 	(void)argc;
 	(void)argv;
-	snprintf(prefix, sizeof(prefix), "tp-fuzz-%d", getpid());
-	snprintf(lcores, sizeof(lcores), "0@%d", sched_getcpu());
-	CHECK(rte_eal_init(RTE_DIM(args), args) >= 0 && tp_meta_init() == 0);
+	fuzz_start("-m 512");
+	CHECK(tp_meta_init() == 0);
 	make_pool();
 	return 0;
 }
