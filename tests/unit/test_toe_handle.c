@@ -245,6 +245,29 @@ test_a_handle_waits_for_readers(void **state)
 	rte_rcu_qsbr_thread_unregister(team.qsbr, 2);
 }
 
+/* So many that the list of those that wait is full: it is waited for, none is lost. */
+static void
+test_more_wait_than_there_is_room_for(void **state)
+{
+	struct limbo *limbo = &shard(0)->limbo;
+	uint32_t index;
+
+	(void)state;
+	rte_rcu_qsbr_thread_register(team.qsbr, 0);
+	rte_rcu_qsbr_thread_online(team.qsbr, 0);
+	for (unsigned int i = 0; i <= LIMBO_SIZE; i++) {
+		index = list_pop(team.toe, &team.toe->free_handles);
+		assert_int_not_equal(index, NO_INDEX);
+		limbo_add(team.toe, limbo, index, 0);
+		if (i < LIMBO_SIZE)
+			assert_int_equal(limbo->head - limbo->tail, i + 1);
+	}
+	assert_int_equal(limbo->head - limbo->tail, 1);
+	assert_int_equal(limbo->of[limbo->tail % LIMBO_SIZE].handle, index);
+	rte_rcu_qsbr_thread_offline(team.qsbr, 0);
+	rte_rcu_qsbr_thread_unregister(team.qsbr, 0);
+}
+
 static void
 test_lists_are_last_in_first_out_and_tagged(void **state)
 {
@@ -279,6 +302,7 @@ main(void)
 		handle_test(test_the_next_one_need_not_wait_for_that),
 		handle_test(test_more_end_than_are_kept_quiet),
 		handle_test(test_a_handle_waits_for_readers),
+		handle_test(test_more_wait_than_there_is_room_for),
 		handle_test(test_lists_are_last_in_first_out_and_tagged),
 	};
 

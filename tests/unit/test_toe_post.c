@@ -212,6 +212,32 @@ test_a_dead_members_bells_are_answered_by_others(void **state)
 	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
 }
 
+/* Whoever rang saw the member there, long after all that it had was taken out of it. */
+static void
+test_a_late_bell_at_a_dead_member(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id;
+
+	(void)state;
+	conf.move.idle_ns = MS;
+	toe_reopen();
+	id = toe_conn(&p, 0, 1);
+	fake_wait(&team, 2 * MS);
+	toe_settle();
+	assert_word(id, PARK, 1);
+	toe_stop(1);
+	toe_settle();
+	atomic_fetch_or(&team.toe->alive, RTE_BIT32(1));
+	post(id, 4);
+	atomic_fetch_and(&team.toe->alive, ~RTE_BIT32(1));
+	assert_non_null(atomic_load(&team.toe->bells[1].head));
+	toe_settle();
+	assert_int_equal(calls.nb, 1);
+	assert_false(calls.gone[0]);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
 int
 main(void)
 {
@@ -225,6 +251,7 @@ main(void)
 		post_test(test_posts_are_given_back),
 		post_test(test_a_move_to_nowhere_is_refused),
 		post_test(test_a_dead_members_bells_are_answered_by_others),
+		post_test(test_a_late_bell_at_a_dead_member),
 	};
 
 	return toe_run(tests);

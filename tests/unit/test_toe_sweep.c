@@ -61,6 +61,21 @@ test_a_dead_port_probes_what_is_in_flight_at_once(void **state)
 }
 
 static void
+test_a_turn_probes_so_many_and_no_more(void **state)
+{
+	(void)state;
+	open_many(60, 0);
+	for (unsigned int i = 0; i < 60; i++)
+		put_in_flight(i);
+	tp_toe_set_place(team.toe, 0, TP_TOE_DOWN);
+	fake_turn(&team, 0);
+	assert_in_range(counted(0, TP_TOE_C_MOVE_PROBED), 1, 32);
+	fake_turn(&team, 0);
+	assert_int_equal(counted(0, TP_TOE_C_MOVE_PROBED), 60);
+	assert_int_equal(owned_by(60, 0), 60); /* all of them before the first one goes */
+}
+
+static void
 test_a_drain_does_not_probe(void **state)
 {
 	(void)state;
@@ -260,6 +275,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		toe_test(test_a_dead_port_probes_what_is_in_flight_at_once),
+		toe_test(test_a_turn_probes_so_many_and_no_more),
 		toe_test(test_a_drain_does_not_probe),
 		toe_test(test_they_go_where_the_map_proposes),
 		toe_test(test_a_turn_takes_so_many_and_no_more),
