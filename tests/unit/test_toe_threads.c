@@ -19,8 +19,8 @@
 #include <rte_malloc.h>
 #include <rte_ring.h>
 
+#include "flow.h"
 #include "test_eal.h"
-#include "tp_toe.h"
 
 #define NB_THREADS 3
 #define CONTROL NB_THREADS /* also sends */
@@ -157,11 +157,7 @@ static _Thread_local uint8_t self;
 static uint64_t
 rng_below(uint64_t n)
 {
-	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint64_t)(((unsigned __int128)(z ^ z >> 31) * n) >> 64);
+	return flow_random(&rng_state, n);
 }
 
 static _Atomic(const char *) failed;
@@ -184,13 +180,10 @@ static void
 send_frame(struct side *from, struct rte_mbuf *m)
 {
 	static _Thread_local uint8_t last;
-	bool good = (m->ol_flags & RTE_MBUF_F_TX_TCP_CKSUM) != 0;
-	struct rte_mbuf *copy = tp_pkt_copy(m, pool_wire);
+	struct rte_mbuf *copy = flow_on_wire(m, pool_wire);
 
-	rte_pktmbuf_free(m);
 	if (copy == NULL)
 		return;
-	copy->ol_flags = good ? RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD : 0;
 	if (rng_below(32) == 0)
 		last = rng_below(NB_THREADS);
 	put(from->peer->member[last].wire[self], copy);
@@ -273,27 +266,18 @@ leave(struct flow *f)
 	CHECK(atomic_fetch_sub_explicit(&f->busy, 1, memory_order_relaxed) == 1);
 }
 
-static uint8_t
-octet(uint32_t flow, uint32_t at)
-{
-	return (at * UINT32_C(2654435761) + flow * 40503) >> 16;
-}
-
 static void
 client_push(struct tp_toe_call *call, struct flow *f)
 {
 	while (f->sent < f->length) {
 		uint32_t len = RTE_MIN(f->length - f->sent, 1 + rng_below(1800));
 		struct rte_mbuf *m = tp_toe_alloc(call);
-		uint8_t *data;
 
 		if (m == NULL) {
 			tp_toe_want_space(call);
 			return;
 		}
-		data = (uint8_t *)rte_pktmbuf_append(m, len);
-		for (uint32_t i = 0; i < len; i++)
-			data[i] = octet(f->number, f->sent + i);
+		flow_fill((uint8_t *)rte_pktmbuf_append(m, len), len, f->number, f->sent);
 		if (tp_toe_send(call, m, true) != 0) {
 			rte_pktmbuf_free(m);
 			return;
@@ -316,13 +300,8 @@ client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	struct flow *f = enter(call);
 
-	for (struct rte_mbuf *m = data; m != NULL; m = m->next) {
-		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-
-		for (uint16_t i = 0; i < m->data_len; i++)
-			CHECK(p[i] == octet(f->number, f->got + i));
-		f->got += m->data_len;
-	}
+	CHECK(flow_is(data, f->number, f->got));
+	f->got += data->pkt_len;
 	CHECK(f->got <= f->sent);
 	tp_toe_consumed(call, data->pkt_len);
 	rte_pktmbuf_free(data);
@@ -370,28 +349,18 @@ static void
 server_go_on(struct tp_toe_call *call)
 {
 	struct flow *f = enter(call);
-	struct rte_mbuf *m = f->held;
-	uint32_t len = m != NULL ? m->pkt_len : 0;
 
-	if (m != NULL && tp_toe_send(call, m, true) == 0) {
-		f->held = NULL;
-		tp_toe_consumed(call, len);
-	}
-	if (f->held == NULL && tp_toe_at_eof(call))
-		tp_toe_close(call);
+	flow_echo(call, &f->held);
 	leave(f);
 }
 
 static void
 server_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
-	struct flow *f = call->arg;
+	struct flow *f = enter(call);
 
-	if (f->held == NULL)
-		f->held = data;
-	else
-		CHECK(rte_pktmbuf_chain(f->held, data) == 0);
-	server_go_on(call);
+	flow_echo_data(call, &f->held, data);
+	leave(f);
 }
 
 static void

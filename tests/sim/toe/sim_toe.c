@@ -25,7 +25,7 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
-#include "tp_toe.h"
+#include "flow.h"
 
 #define MAX_SHARDS 4
 #define NB_FLOWS 24
@@ -49,11 +49,7 @@ static const char *failed;
 static uint64_t
 rng_below(uint64_t n)
 {
-	uint64_t z = rng_state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint64_t)(((unsigned __int128)(z ^ z >> 31) * n) >> 64);
+	return flow_random(&rng_state, n);
 }
 
 static void
@@ -155,16 +151,11 @@ wire_put(struct side *to, struct rte_mbuf *m)
 static void
 send_frame(struct side *from, struct rte_mbuf *m)
 {
-	uint64_t intent = m->ol_flags;
-	struct rte_mbuf *copy = tp_pkt_copy(m, pool_wire);
+	struct rte_mbuf *copy = flow_on_wire(m, pool_wire);
 
-	rte_pktmbuf_free(m);
 	CHECK(copy != NULL);
 	if (copy == NULL)
 		return;
-	copy->ol_flags = 0;
-	if (intent & RTE_MBUF_F_TX_TCP_CKSUM)
-		copy->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
 	if (rng_below(1000) < net.loss_permille) {
 		rte_pktmbuf_free(copy);
 		return;
@@ -268,12 +259,6 @@ on_moved(struct tp_toe_call *call, uint8_t from)
 	chaos.nb_moves++;
 }
 
-static uint8_t
-octet(uint32_t flow, uint32_t at)
-{
-	return (at * UINT32_C(2654435761) + flow * 40503) >> 16;
-}
-
 static void
 client_send(struct tp_toe_call *call)
 {
@@ -282,14 +267,11 @@ client_send(struct tp_toe_call *call)
 	while (f->sent < f->length) {
 		uint32_t len = RTE_MIN(f->length - f->sent, 1 + rng_below(2000));
 		struct rte_mbuf *m = tp_toe_alloc(call);
-		uint8_t *data;
 
 		CHECK(m != NULL);
 		if (m == NULL)
 			return;
-		data = (uint8_t *)rte_pktmbuf_append(m, len);
-		for (uint32_t i = 0; i < len; i++)
-			data[i] = octet(f->number, f->sent + i);
+		flow_fill((uint8_t *)rte_pktmbuf_append(m, len), len, f->number, f->sent);
 		if (tp_toe_send(call, m, true) != 0) {
 			rte_pktmbuf_free(m);
 			return;
@@ -304,13 +286,8 @@ client_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	struct flow *f = call->arg;
 
-	for (struct rte_mbuf *m = data; m != NULL; m = m->next) {
-		const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
-
-		for (uint16_t i = 0; i < m->data_len; i++)
-			CHECK(p[i] == octet(f->number, f->got + i));
-		f->got += m->data_len;
-	}
+	CHECK(flow_is(data, f->number, f->got));
+	f->got += data->pkt_len;
 	tp_toe_consumed(call, data->pkt_len);
 	rte_pktmbuf_free(data);
 	maybe_freeze_in(call);
@@ -353,16 +330,7 @@ server_go_on(struct tp_toe_call *call)
 {
 	struct flow *f = call->arg;
 
-	if (f->held != NULL) {
-		uint32_t len = f->held->pkt_len;
-
-		if (tp_toe_send(call, f->held, true) != 0)
-			return;
-		f->held = NULL;
-		tp_toe_consumed(call, len);
-	}
-	if (tp_toe_at_eof(call))
-		tp_toe_close(call);
+	flow_echo(call, &f->held);
 }
 
 static void
@@ -370,11 +338,7 @@ server_data(struct tp_toe_call *call, struct rte_mbuf *data)
 {
 	struct flow *f = call->arg;
 
-	if (f->held == NULL)
-		f->held = data;
-	else
-		rte_pktmbuf_chain(f->held, data);
-	server_go_on(call);
+	flow_echo_data(call, &f->held, data);
 }
 
 static void
