@@ -110,6 +110,39 @@ test_rr_asks_again_when_it_is_answered(void **state)
 	assert_int_equal(result.failed, 0);
 }
 
+/* The message comes back, in two pieces; then with one octet changed. */
+static void
+test_an_answer_that_differs_is_wrong(void **state)
+{
+	static uint8_t content[SERVICE_CONTENT_LEN];
+	struct client_conf c = client(CLIENT_RR);
+
+	(void)state;
+	service_content(content);
+	start(&c);
+	take_it();
+	assert_memory_equal(team.text, content, 10);
+	fake_hear(&team, &peer);
+	fake_write(&team, &peer, 0, content, 4);
+	fake_write(&team, &peer, 0, content + 4, 6);
+	toe_settle();
+	look();
+	assert_int_equal(result.transactions, 1);
+	assert_int_equal(result.wrong, 0);
+	content[9] ^= 1;
+	fake_write(&team, &peer, 0, content, 10);
+	toe_settle();
+	look();
+	assert_int_equal(result.transactions, 2);
+	assert_int_equal(result.wrong, 1);
+	content[9] ^= 1;
+	fake_write(&team, &peer, 0, content, 10);
+	toe_settle();
+	look();
+	assert_int_equal(result.transactions, 3);
+	assert_int_equal(result.wrong, 1);
+}
+
 static void
 test_rr_closes_when_its_time_is_over(void **state)
 {
@@ -253,6 +286,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		client_test(test_kinds_have_names),
 		client_test(test_rr_asks_again_when_it_is_answered),
+		client_test(test_an_answer_that_differs_is_wrong),
 		client_test(test_rr_closes_when_its_time_is_over),
 		client_test(test_a_reset_is_counted_as_failed),
 		client_test(test_crr_connects_anew_for_each),
