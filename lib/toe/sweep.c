@@ -7,7 +7,7 @@
 #include "toe_int.h"
 
 /* Slots looked at, and connections worked on, in one turn. */
-#define LOOK_SLICE 512
+#define LOOK_SLICE 128
 #define WORK_SLICE 32
 /* Slots between one that is visited and one whose context, then whose handle is brought in. */
 #define FAR 12
@@ -79,7 +79,7 @@ is_ours(const struct tp_toe_shard *s, uint32_t slot)
 
 /* Bring in what a visit touches, of slots that come soon. */
 static void
-look_ahead(const struct tp_toe_shard *s, uint32_t slot)
+look_ahead(const struct tp_toe_shard *s, uint32_t slot, uint32_t todo)
 {
 	uint32_t index;
 
@@ -87,10 +87,14 @@ look_ahead(const struct tp_toe_shard *s, uint32_t slot)
 		const struct tp_tcp_conn *c = &s->conn[slot + FAR];
 
 		rte_prefetch0(&c->state);
-		rte_prefetch0(&c->rcv_tail);
 		rte_prefetch0(&c->tx_head);
 		rte_prefetch0(&c->owner_word);
+		if (todo != SWEEP_PROBE)
+			rte_prefetch0(&c->rcv_tail);
 	}
+	/* Few have data in flight. */
+	if (todo == SWEEP_PROBE)
+		return;
 	if (slot + NEAR >= s->nb_fresh || !is_ours(s, slot + NEAR))
 		return;
 	index = s->conn[slot + NEAR].owner_word;
@@ -111,7 +115,7 @@ sweep_run(struct tp_toe_shard *s)
 	todo = next_sweep(s);
 	for (; s->sweep_at < s->nb_fresh && looked < LOOK_SLICE && work < WORK_SLICE;
 	                s->sweep_at++, looked++) {
-		look_ahead(s, s->sweep_at);
+		look_ahead(s, s->sweep_at, todo);
 		if (!is_ours(s, s->sweep_at) || !visit(s, &s->conn[s->sweep_at], todo))
 			continue;
 		work++;
