@@ -32,7 +32,7 @@ memory_map(size_t len, int socket_id)
 }
 
 /* What others may be writing meanwhile stays as it is. */
-void
+static void
 memory_populate(void *mem, size_t len)
 {
 	char *at = mem;
@@ -41,16 +41,6 @@ memory_populate(void *mem, size_t len)
 		return; /* without memory now, whoever comes there waits for it */
 	for (size_t off = 0; off < len; off += SMALL_PAGE)
 		__atomic_fetch_or(&at[off], 0, __ATOMIC_RELAXED);
-}
-
-void *
-memory_map_ready(size_t len, int socket_id)
-{
-	void *mem = memory_map(len, socket_id);
-
-	if (mem != NULL)
-		memory_populate(mem, len);
-	return mem;
 }
 
 /* One piece, if fewer than `wanted` bytes of it are ready. */
@@ -69,7 +59,8 @@ shard_prepare(struct tp_toe_shard *s, uint32_t nb_conns)
 {
 	size_t slots = RTE_MIN((size_t)nb_conns + CONNS_AHEAD, (size_t)s->toe->conf.max_conns);
 
-	return extend(s->pull, &s->pull_ready, NB_PULLS * sizeof(s->pull[0])) ||
+	return extend((void *)(uintptr_t)s->link, &s->link_ready, slots * sizeof(s->link[0])) ||
+	       extend(s->pull, &s->pull_ready, NB_PULLS * sizeof(s->pull[0])) ||
 	       extend(s->conn, &s->conn_ready, slots * sizeof(s->conn[0]));
 }
 

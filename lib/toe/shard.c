@@ -21,12 +21,10 @@ slot_alloc(struct tp_toe_shard *s)
 {
 	uint32_t slot = s->free_slot;
 
-	if (slot != NO_INDEX)
-		s->free_slot = slot_next(s, slot);
-	else if (s->nb_fresh < s->max)
-		slot = s->nb_fresh++;
-	if (slot != NO_INDEX)
-		atomic_store_explicit(&s->link[slot], LINK_NONE, memory_order_relaxed);
+	if (slot == NO_INDEX)
+		return s->nb_fresh < s->max ? s->nb_fresh++ : NO_INDEX;
+	s->free_slot = slot_next(s, slot);
+	atomic_store_explicit(&s->link[slot], LINK_NONE, memory_order_relaxed);
 	return slot;
 }
 
@@ -189,8 +187,7 @@ shard_memory(struct tp_toe_shard *s)
 	conf.pool = s->env.pool;
 	conf.member = s->member;
 	conf.socket_id = s->socket_id;
-	/* Beside the contexts and what is held all is small, and there at once. */
-	s->link = memory_map_ready((size_t)s->max * sizeof(s->link[0]), s->socket_id);
+	s->link = memory_map((size_t)s->max * sizeof(s->link[0]), s->socket_id);
 	s->pull = memory_map(NB_PULLS * sizeof(s->pull[0]), s->socket_id);
 	s->conn = memory_map((size_t)s->max * sizeof(s->conn[0]), s->socket_id);
 	s->dirty_next = memory_map((size_t)s->max * sizeof(s->dirty_next[0]), s->socket_id);

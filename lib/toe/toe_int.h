@@ -256,7 +256,7 @@ struct tp_toe_shard {
 	struct tp_tcp_conn *conn; /* [max] */
 	uint32_t max;
 	/* Bytes whose pages are there; whoever calls tp_toe_prepare(). */
-	size_t conn_ready, pull_ready;
+	size_t conn_ready, link_ready, pull_ready;
 	uint32_t free_slot;
 	uint32_t nb_fresh;      /* slots never used begin here */
 	uint32_t evict_at;      /* where the search for a TIME_WAIT goes on */
@@ -359,10 +359,6 @@ conn_handle(struct tp_toe_shard *s, const struct tp_tcp_conn *c)
 
 /* Zero, of that NUMA node, no page there yet; tp_mem_unmap(). @return NULL with errno */
 void *memory_map(size_t len, int socket_id);
-/* The same with all pages there. */
-void *memory_map_ready(size_t len, int socket_id);
-/* Make the pages; what is in memory stays, whoever writes it meanwhile. */
-void memory_populate(void *mem, size_t len);
 /* Contexts that a shard has memory for beyond those that the team has. */
 #define CONNS_AHEAD 8192
 
