@@ -436,9 +436,10 @@ test_sums_never_fall(void **state)
 static void *
 ask_for_all(void *arg)
 {
+	struct tp_toe_conn_info none;
 	uint32_t total;
 
-	tp_toe_snapshot(team.toe, NULL, NULL, NULL, 0, &total);
+	tp_toe_snapshot(team.toe, NULL, NULL, &none, 0, &total);
 	return arg;
 }
 
