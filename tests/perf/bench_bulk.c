@@ -317,7 +317,7 @@ park_all(struct parking *out)
 	out->tables = sizeof(struct handle) + (double)toe->table.bytes / toe->nb_handles;
 	set_idle(IDLE_NEVER);
 	/* The members obey: they look at all their slots. */
-	for (uint32_t i = 0; i < scene.nb / 256; i++)
+	for (uint32_t i = 0; i < scene.nb / 64; i++)
 		pair_turn(scene.p);
 	for (uint32_t i = 0; i < NB_RELOADS; i++) {
 		us[i] = reload_one(i * (scene.nb / NB_RELOADS));
