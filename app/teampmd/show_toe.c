@@ -184,7 +184,8 @@ list_conns(struct daemon *d, const char *arg, conns_fn conns, struct error_text 
 {
 	struct tp_toe_conn_info *info;
 	json_t *list;
-	struct filter filter;
+	/* A shard that is late may still look at it; show_lock() makes this the only one to write it. */
+	static struct filter filter;
 	uint32_t nb, total;
 
 	if (d->toe == NULL)

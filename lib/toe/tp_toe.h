@@ -369,6 +369,7 @@ struct tp_toe_conn_info {
 /** Ask every shard for its connections: each fills in what it has, in slices between bursts.
  * Not a worker; blocks until all have answered or gone.
  * @param filter which are wanted, on the owner's lcore; NULL: all
+ * @param arg for filter; a shard that answers too late still uses it, so it must not go away
  * @param info [max] out
  * @param total out: how many there were that passed the filter
  * @return how many are in info
