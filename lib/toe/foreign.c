@@ -68,6 +68,7 @@ foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
 		pull_asked(s, m);
 		return;
 	}
+	s->ctr[TP_TOE_C_RX_FORWARDED]++;
 	tp_pkt_parse(m, &info);
 	if (info.flags & TP_PKT_F_FRAG) {
 		fragment_here(s, m, &info);
@@ -88,7 +89,6 @@ void
 tp_toe_foreign(struct tp_toe_shard *s, struct rte_mbuf **pkts, uint16_t nb_pkts, uint64_t now)
 {
 	s->now = now;
-	s->ctr[TP_TOE_C_RX_FORWARDED] += nb_pkts;
 	for (uint16_t i = 0; i < nb_pkts; i++)
 		foreign_one(s, pkts[i]);
 	working_on(s, NO_INDEX);

@@ -14,7 +14,6 @@ cuts=20
 
 # ---- what they are asked -------------------------------------------------------------
 
-get_migrate() { get migrate ".$1"; }
 moves() { get_migrate counters.toe_moved_in; }
 pause_note() { note "$(get migrate '"pause p50 \(.pause_us.p50) us, p99 \(.pause_us.p99), max \(.pause_us.max)"')"; }
 conns_on() { get "conn summary" ".members[] | select(.port == $1) | .connections"; } # PORT
@@ -22,40 +21,8 @@ none_on() { [ "$(conns_on "$1")" -eq 0 ]; }
 some_on() { [ "$(conns_on "$1")" -gt 0 ]; }
 # conn_at REMOTE-PORT FILTER: of the connection with that port of the peer
 conn_at() { get conn ".list[] | select(.remote | endswith(\":$1\")) | $2"; }
-busiest() { get conn '[.list[] | select(.state == "ESTABLISHED")] | max_by(.bytes_out) // {} | .id // empty'; }
 owner_of() { get conn ".list[] | select(.id == \"$1\") | .owner"; } # ID
 owner_is() { [ "$(owner_of "$1")" = "$2" ]; }
-
-# ---- downloads in the background -------------------------------------------------------
-
-# download_start NAME ADDRESS BYTES [CURL-OPTION...]
-download_start() {
-    local name=$1 address=$2 bytes=$3
-    shift 3
-    bg ip netns exec "$P" bash -c 'set -o pipefail
-        file=$1 url=$2
-        shift 2
-        timeout -k 2 50 curl -sSfg --max-time 45 -w "%{stderr}%{speed_download}\n" "$@" "$url" 2>"$file.log" |
-            sha256sum >"$file.sum"' - "$tmp/download.$name" "$(url "$address" 80)/bytes/$bytes" "$@"
-    eval "download_$name=$bg_pid bytes_$name=$bytes"
-}
-
-# download_runs NAME: has it not ended yet?
-download_runs() {
-    local pid
-    eval "pid=\$download_$1"
-    alive "$pid"
-}
-
-# download_end NAME: and what came is right
-download_end() {
-    local pid bytes
-    eval "pid=\$download_$1 bytes=\$bytes_$1"
-    wait "$pid" || fail "download $1: $(cat "$tmp/download.$1.log")"
-    [ "$(cut -d' ' -f1 <"$tmp/download.$1.sum")" = "$(sequence_digest "$bytes")" ] ||
-        fail "download $1 is not the sequence"
-}
-speed_of() { tail -1 "$tmp/download.$1.log"; } # NAME: bytes/s
 
 hosts_for() { # MODE [SWITCH]
     make_hosts 2
@@ -316,32 +283,6 @@ drained() {
     clean_end
 }
 
-# talk NAME SERVICE [OPTION...]: a connection over which something can be asked, again and again
-talk() {
-    local name=$1 service=$2
-    shift 2
-    mkfifo "$tmp/$name.in"
-    bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" dialog "$H4" "$service" "$tmp/$name.in" "$@" \
-        >"$tmp/$name.out"
-    eval "talk_$name=$bg_pid"
-    eval "exec {in_$name}>\"$tmp/$name.in\""
-    wait_for 5 test -s "$tmp/$name.out"
-}
-ask() { # NAME WORD
-    local fd
-    eval "fd=\$in_$1"
-    echo "$2" >&"$fd"
-}
-# answered NAME LINE TIMES: so many answers with that line so far
-answered() { [ "$(tail -n +2 "$tmp/$1.out" | grep -c "$2")" -eq "$3" ]; }
-talk_port() { head -1 "$tmp/$1.out"; } # NAME
-hang_up() { # NAME
-    local fd pid
-    eval "fd=\$in_$1 pid=\$talk_$1"
-    echo >&"$fd" # the others have it open, too
-    exec {fd}>&-
-    wait "$pid" || fail "$1 ended with $?"
-}
 parked_owner() { get "conn parked" ".list[] | select(.remote | endswith(\":$(talk_port "$1")\")) | .owner"; } # NAME
 # Of one that may have been parked again by now.
 talk_owner() { # NAME

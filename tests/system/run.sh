@@ -68,7 +68,7 @@ trap stop INT TERM HUP
 
 run() { # NAME: output in $out/NAME, printed whole when it has ended
     local limit=500
-    [ -z "$long" ] || limit=3600
+    [ -z "$long" ] || limit=5400
     timeout -k 20 $limit bash "./$1_test.sh" >"$out/$1" 2>&1
     local code=$?
     if [ $code -ne 0 ] && ! grep -q '^not ok' "$out/$1"; then

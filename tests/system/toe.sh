@@ -9,6 +9,7 @@ scripts=$here/../../scripts
 sequence_digest() { (cd "$scripts" && /usr/bin/python3 -c "
 import quickstart_serve as q
 print(q.digest_of_sequence($1))"); }
+get_migrate() { get migrate ".$1"; }
 get_tcp() { get tcp ".$1"; }
 conns() { get "conn summary" '[.states | to_entries[] | select(.key != "TIME_WAIT") | .value] | add // 0'; }
 no_conns() { [ "$(conns)" -eq 0 ]; }
@@ -151,4 +152,66 @@ wirelink_stop() {
     gone "$wirelink"
     sed -n '/^\[/,$p' "$tmp/wirelink" | tee "$tmp/wirelink.json"
     rm -rf "/var/run/dpdk/tpwire$id"
+}
+
+busiest() { get conn '[.list[] | select(.state == "ESTABLISHED")] | max_by(.bytes_out) // {} | .id // empty'; }
+
+# ---- downloads in the background -------------------------------------------------------
+
+# download_start NAME ADDRESS BYTES [CURL-OPTION...]
+download_start() {
+    local name=$1 address=$2 bytes=$3
+    shift 3
+    bg ip netns exec "$P" bash -c 'set -o pipefail
+        file=$1 url=$2
+        shift 2
+        timeout -k 2 50 curl -sSfg --max-time 45 -w "%{stderr}%{speed_download}\n" "$@" "$url" 2>"$file.log" |
+            sha256sum >"$file.sum"' - "$tmp/download.$name" "$(url "$address" 80)/bytes/$bytes" "$@"
+    eval "download_$name=$bg_pid bytes_$name=$bytes"
+}
+
+# download_runs NAME: has it not ended yet?
+download_runs() {
+    local pid
+    eval "pid=\$download_$1"
+    alive "$pid"
+}
+
+# download_end NAME: and what came is right
+download_end() {
+    local pid bytes
+    eval "pid=\$download_$1 bytes=\$bytes_$1"
+    wait "$pid" || fail "download $1: $(cat "$tmp/download.$1.log")"
+    [ "$(cut -d' ' -f1 <"$tmp/download.$1.sum")" = "$(sequence_digest "$bytes")" ] ||
+        fail "download $1 is not the sequence"
+}
+speed_of() { tail -1 "$tmp/download.$1.log"; } # NAME: bytes/s
+
+# ---- dialogs ---------------------------------------------------------------------------
+
+# talk NAME SERVICE [OPTION...]: a connection over which something can be asked, again and again
+talk() {
+    local name=$1 service=$2
+    shift 2
+    mkfifo "$tmp/$name.in"
+    bg ip netns exec "$P" /usr/bin/python3 "$here/tool.py" dialog "$H4" "$service" "$tmp/$name.in" "$@" \
+        >"$tmp/$name.out"
+    eval "talk_$name=$bg_pid"
+    eval "exec {in_$name}>\"$tmp/$name.in\""
+    wait_for 5 test -s "$tmp/$name.out"
+}
+ask() { # NAME WORD
+    local fd
+    eval "fd=\$in_$1"
+    echo "$2" >&"$fd"
+}
+# answered NAME LINE TIMES: so many answers with that line so far
+answered() { [ "$(tail -n +2 "$tmp/$1.out" | grep -c "$2")" -eq "$3" ]; }
+talk_port() { head -1 "$tmp/$1.out"; } # NAME
+hang_up() { # NAME
+    local fd pid
+    eval "fd=\$in_$1 pid=\$talk_$1"
+    echo >&"$fd" # the others have it open, too
+    exec {fd}>&-
+    wait "$pid" || fail "$1 ended with $?"
 }
