@@ -56,7 +56,8 @@ test_modes(void **state)
 	for (size_t i = 0; i < RTE_DIM(mode_cases); i++) {
 		const struct mode_case *c = &mode_cases[i];
 		const uint8_t accept[] = { c->accept_primary, c->accept_secondary,
-			c->accept_secondary, TP_ACCEPT_NONE };
+			c->accept_secondary,
+			c->mode == TP_MODE_ACTIVE_BACKUP ? TP_ACCEPT_NONE : c->accept_secondary };
 
 		start(&f, c->mode, 3);
 		add(&f, 3, 0, 100); /* its link is down */

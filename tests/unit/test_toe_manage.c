@@ -14,7 +14,7 @@
 static void
 test_letters_are_read_in_order(void **state)
 {
-	struct mailbox box = { 0 };
+	struct mailbox box = { NULL };
 	struct mail *m;
 
 	(void)state;
