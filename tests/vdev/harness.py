@@ -66,15 +66,6 @@ def equal(what, got, wanted):
         raise AssertionError(f"{what}: {got!r} where {wanted!r} is right")
 
 
-def wait_equal(what, pair):
-    """Until both values of pair() are equal, and if they never are say what they are."""
-    try:
-        wait_for(what, lambda: len({repr(value) for value in pair()}) == 1)
-    except AssertionError:
-        equal(what, *pair())
-        raise
-
-
 def frames_equal(what, got, wanted):
     """Exactly these frames in this order."""
     if got == wanted:
