@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* Buffer pools: where their memory lies, and what is left when it does not suffice. */
+/* Pools: where their memory lies, and what is left when it does not suffice. */
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -53,12 +53,65 @@ test_shared_pool_too_big_for_the_heap(void **state)
 	assert_int_equal(after.heap_allocsz_bytes, before.heap_allocsz_bytes);
 }
 
+/* ---- objects ----------------------------------------------------------------- */
+
+#define NB_OBJECTS 100
+#define OBJECT_SIZE 40
+
+static void
+test_objects_are_zero_and_as_many_as_asked_for(void **state)
+{
+	static const uint8_t zero[OBJECT_SIZE];
+	struct rte_mempool *mp = tp_pool_create_objects("objs", NB_OBJECTS, OBJECT_SIZE, 0, 0);
+	void *obj[NB_OBJECTS], *more;
+
+	(void)state;
+	assert_non_null(mp);
+	for (unsigned int i = 0; i < NB_OBJECTS; i++) {
+		assert_int_equal(rte_mempool_get(mp, &obj[i]), 0);
+		assert_memory_equal(obj[i], zero, sizeof(zero));
+		memset(obj[i], 0xff, OBJECT_SIZE); /* no object lies in another */
+	}
+	assert_int_not_equal(rte_mempool_get(mp, &more), 0);
+	rte_mempool_put_bulk(mp, obj, NB_OBJECTS);
+	assert_int_equal(rte_mempool_get_bulk(mp, obj, NB_OBJECTS), 0);
+	rte_mempool_put_bulk(mp, obj, NB_OBJECTS);
+	rte_mempool_free(mp);
+}
+
+static void
+test_no_pool_of_objects(void **state)
+{
+	struct rte_mempool *mp = tp_pool_create_objects("objs", 1, 1, 0, 0);
+	void *obj;
+
+	(void)state;
+	assert_non_null(mp);
+	assert_int_equal(rte_mempool_get(mp, &obj), 0);
+	rte_mempool_put(mp, obj);
+	assert_null(tp_pool_create_objects("objs", 1, 1, 0, 0));
+	assert_int_equal(rte_errno, EEXIST);
+	rte_mempool_free(mp);
+	assert_null(tp_pool_create_objects("none", 0, 1, 0, 0));
+	assert_int_equal(rte_errno, EINVAL);
+	assert_null(tp_pool_create_objects("cache", 1000, 1, RTE_MEMPOOL_CACHE_MAX_SIZE + 1, 0));
+	assert_int_equal(rte_errno, EINVAL);
+	assert_null(tp_pool_create_objects("a name that is too long for a pool", 1, 1, 0, 0));
+	assert_int_equal(rte_errno, ENAMETOOLONG);
+	/* More than a process can map; nothing of it stays, its name neither. */
+	assert_null(tp_pool_create_objects("huge", 1 << 20, 1 << 30, 0, 0));
+	assert_int_equal(rte_errno, ENOMEM);
+	assert_null(rte_mempool_lookup("huge"));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shared_pool_lies_in_eal_memory),
 		cmocka_unit_test(test_shared_pool_too_big_for_the_heap),
+		cmocka_unit_test(test_objects_are_zero_and_as_many_as_asked_for),
+		cmocka_unit_test(test_no_pool_of_objects),
 	};
 
 	return cmocka_run_group_tests(tests, test_eal_setup, test_eal_teardown);

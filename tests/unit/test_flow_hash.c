@@ -213,10 +213,30 @@ conf_tells_what_is_used(void **state)
 	(void)state;
 	assert_non_null(flow);
 	assert_true(tp_flow_conf(flow)->isa < TP_FLOW_NB_ISAS);
+	assert_int_equal(tp_flow_conf(flow)->isa, tp_flow_isa_best());
 	conf.isa = tp_flow_conf(flow)->isa;
 	assert_memory_equal(tp_flow_conf(flow), &conf, sizeof(conf));
 	print_message("best unit here: %s\n", tp_flow_isa_name(conf.isa));
 	tp_flow_free(flow);
+}
+
+static void
+best_unit_is_the_last_that_is_supported(void **state)
+{
+	enum tp_flow_isa best = tp_flow_isa_best();
+
+	(void)state;
+	assert_true(tp_flow_isa_supported(TP_FLOW_ISA_SCALAR));
+	assert_true(tp_flow_isa_supported(best));
+	for (unsigned int isa = best + 1; isa < TP_FLOW_NB_ISAS; isa++)
+		assert_false(tp_flow_isa_supported(isa));
+	for (unsigned int isa = TP_FLOW_ISA_SCALAR; isa < TP_FLOW_NB_ISAS; isa++) {
+		struct tp_flow_conf conf = conf_of(TP_FLOW_TOEPLITZ, isa);
+		struct tp_flow *flow = tp_flow_create(&conf, SOCKET_ID_ANY);
+
+		assert_int_equal(flow != NULL, tp_flow_isa_supported(isa));
+		tp_flow_free(flow);
+	}
 }
 
 static void
@@ -246,6 +266,7 @@ main(void)
 		cmocka_unit_test(crc32c_rfc3720_vectors),
 		cmocka_unit_test(create_refuses),
 		cmocka_unit_test(conf_tells_what_is_used),
+		cmocka_unit_test(best_unit_is_the_last_that_is_supported),
 		cmocka_unit_test(names_round_trip),
 	};
 

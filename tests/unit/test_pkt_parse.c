@@ -745,6 +745,42 @@ burst_is_the_same_as_one_by_one(void **state)
 	tp_pkt_parse_burst(pkts, 0, info);
 }
 
+static struct tp_pkt_info
+parse_odd(const uint8_t *data, uint32_t len, uint32_t a, uint32_t b)
+{
+	struct tp_pkt_info info;
+	struct chain c;
+
+	chain_make(&c, data, len, a, b);
+	memset(&info, 0xee, sizeof(info));
+	tp_pkt_parse_odd(&c.seg[0], &info);
+	chain_free(&c);
+	return info;
+}
+
+/* The way for odd frames takes plain ones, too, whole or not. */
+static void
+odd_way_finds_the_same(void **state)
+{
+	struct tp_pkt_info info, want;
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(samples); i++) {
+		want = make(&samples[i]);
+		info = parse_odd(frame.b, frame.len, frame.len, frame.len);
+		assert_same(samples[i].name, &info, &want);
+		info = parse_odd(frame.b, frame.len, frame.len / 3, frame.len / 2);
+		assert_same(samples[i].name, &info, &want);
+		for (uint32_t len = 0; len < frame.len; len++) {
+			info = parse_odd(frame.b, len, len, len);
+			want = parse(frame.b, len);
+			assert_same(samples[i].name, &info, &want);
+		}
+	}
+	assert_int_equal(parse_odd(frame.b, 0, 0, 0).flags, TP_PKT_F_RUNT);
+	assert_int_equal(parse_odd(frame.b, 13, 13, 13).flags, TP_PKT_F_RUNT);
+}
+
 int
 main(void)
 {
@@ -761,6 +797,7 @@ main(void)
 		cmocka_unit_test(extension_headers_of_full_size),
 		cmocka_unit_test(packets_beyond_64k_saturate),
 		cmocka_unit_test(burst_is_the_same_as_one_by_one),
+		cmocka_unit_test(odd_way_finds_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
