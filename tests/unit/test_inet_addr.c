@@ -474,6 +474,207 @@ test_router_solicitation(void **state)
 	assert_int_equal(tp_inet_next(inet), TP_NEVER);
 }
 
+/* Only the groups; addresses are not announced. */
+static void
+test_report_all(void **state)
+{
+	uint8_t last[8];
+
+	(void)state;
+	conf.mld = true;
+	start();
+	assert_true(tp_inet_next(inet) > now + 100 * MS);
+	tp_inet_report(inet, now);
+	run_until(now + 10 * SEC);
+	/* As often as the robustness says (RFC 3810 9.1). */
+	assert_int_equal(take(), 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(out[i].member, TP_INET_MEMBER_ALL);
+		assert_int_equal(report_groups(out[i].m, 4, last), 1);
+		assert_int_equal(last[0], 1);
+	}
+}
+
+static void
+test_report_of_nothing(void **state)
+{
+	(void)state;
+	start(); /* without MLD */
+	tp_inet_report(inet, now);
+	run_until(now + 100 * SEC);
+	assert_int_equal(take(), 0);
+	assert_int_equal(tp_inet_next(inet), TP_NEVER);
+}
+
+/* ---- addresses as such -------------------------------------------------------------------- */
+
+static void
+test_mapped(void **state)
+{
+	uint8_t addr[TP_INET_LEN];
+
+	(void)state;
+	memset(addr, 0xee, sizeof(addr));
+	tp_inet_map_v4(addr, IP4(192, 0, 2, 255));
+	assert_memory_equal(addr, A4(192, 0, 2, 255), sizeof(addr));
+	assert_int_equal(tp_inet_v4(addr), IP4(192, 0, 2, 255));
+	assert_int_equal(tp_inet_v4(A4(0, 0, 0, 0)), 0);
+	assert_int_equal(tp_inet_v4(A4(255, 255, 255, 255)), UINT32_MAX);
+	assert_true(tp_inet_is_v4(addr));
+	assert_false(tp_inet_is_v4(OURS6));
+}
+
+static void
+test_what_a_host_may_have(void **state)
+{
+	static const uint8_t may4[][4] = { { 1, 0, 0, 0 }, { 126, 255, 255, 255 }, { 128, 0, 0, 0 },
+		{ 10, 0, 0, 1 }, { 169, 254, 0, 1 }, { 223, 255, 255, 255 } };
+	static const uint8_t not4[][4] = { { 0, 0, 0, 0 }, { 127, 0, 0, 0 }, { 127, 0, 0, 1 },
+		{ 127, 255, 255, 255 }, { 224, 0, 0, 0 }, { 239, 255, 255, 255 }, { 240, 0, 0, 0 },
+		{ 255, 255, 255, 255 } };
+	static const uint8_t may6[][16] = { { 0xfe, 0x80, [15] = 1 }, { 0xfe, 0xff, [15] = 1 },
+		{ 0x20, 1, [15] = 1 }, { 0xfd, [15] = 1 } };
+	static const uint8_t not6[][16] = { { 0 }, { [15] = 1 }, { 0xff, 2, [15] = 1 }, { 0xff },
+		{ 0xff, 0xff, [15] = 0xff } };
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(may4); i++)
+		assert_true(tp_inet_is_unicast(A4(may4[i][0], may4[i][1], may4[i][2], may4[i][3])));
+	for (unsigned int i = 0; i < RTE_DIM(not4); i++)
+		assert_false(tp_inet_is_unicast(
+		                A4(not4[i][0], not4[i][1], not4[i][2], not4[i][3])));
+	for (unsigned int i = 0; i < RTE_DIM(may6); i++)
+		assert_true(tp_inet_is_unicast(may6[i]));
+	for (unsigned int i = 0; i < RTE_DIM(not6); i++)
+		assert_false(tp_inet_is_unicast(not6[i]));
+}
+
+/* ---- ends and header of a packet ------------------------------------------------------------ */
+
+static struct frame f;
+
+/* opt_len bytes of options: IPv4 only. */
+static struct rte_mbuf *
+packet(bool v4, uint8_t opt_len, struct tp_pkt_info *info)
+{
+	struct rte_mbuf *m;
+
+	frame_reset(&f);
+	frame_eth(&f);
+	if (v4)
+		frame_ip4(&f, IPPROTO_UDP, opt_len);
+	else
+		frame_ip6(&f, IPPROTO_UDP);
+	frame_udp(&f);
+	frame_end(&f);
+	if (v4)
+		frame_be16(f.b + f.ip4 + 10, ~frame_sum(f.b + f.ip4, 20 + opt_len, 0));
+	m = test_mbuf(f.b, f.len);
+	tp_pkt_parse(m, info);
+	return m;
+}
+
+static void
+test_ends(void **state)
+{
+	uint8_t src[TP_INET_LEN], dst[TP_INET_LEN];
+	struct tp_pkt_info info;
+	struct rte_mbuf *m = packet(true, 0, &info);
+
+	(void)state;
+	assert_true(tp_inet_ends(m, &info, src, dst));
+	assert_memory_equal(src, A4(10, 0, 0, 1), 16);
+	assert_memory_equal(dst, A4(10, 1, 0, 2), 16);
+	rte_pktmbuf_trim(m, f.len - 14 - 19);
+	assert_false(tp_inet_ends(m, &info, src, dst));
+	rte_pktmbuf_free(m);
+
+	m = packet(false, 0, &info);
+	assert_true(tp_inet_ends(m, &info, src, dst));
+	assert_memory_equal(src, A6(1), 16);
+	assert_memory_equal(dst, A6(2), 16);
+	rte_pktmbuf_trim(m, f.len - 14 - 39);
+	assert_false(tp_inet_ends(m, &info, src, dst));
+	rte_pktmbuf_free(m);
+
+	m = arp(RTE_ARP_OP_REQUEST, &mac_2, IP4(10, 0, 0, 2), IP4(10, 0, 0, 1));
+	tp_pkt_parse(m, &info);
+	assert_false(tp_inet_ends(m, &info, src, dst));
+	rte_pktmbuf_free(m);
+}
+
+/* The header in two pieces. */
+static struct rte_mbuf *
+split(struct rte_mbuf *m, uint32_t at)
+{
+	struct rte_mbuf *head = test_mbuf(f.b, at);
+
+	assert_int_equal(rte_pktmbuf_chain(head, test_mbuf(f.b + at, f.len - at)), 0);
+	rte_pktmbuf_free(m);
+	return head;
+}
+
+static void
+test_header_checksum(void **state)
+{
+	static const uint8_t lens[] = { 0, 4, 40 };
+	struct tp_pkt_info info;
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(lens); i++) {
+		struct rte_mbuf *m = packet(true, lens[i], &info);
+
+		assert_true(tp_inet_hdr_ok(m, &info));
+		for (uint32_t at = 14 + 1; at < 34u + lens[i]; at++) {
+			rte_pktmbuf_mtod(m, uint8_t *)[at] ^= 0x10;
+			assert_false(tp_inet_hdr_ok(m, &info));
+			rte_pktmbuf_mtod(m, uint8_t *)[at] ^= 0x10;
+		}
+		m = split(m, 34 + lens[i] - 1);
+		assert_true(tp_inet_hdr_ok(m, &info));
+		rte_pktmbuf_mtod(m, uint8_t *)[22] ^= 1;
+		assert_false(tp_inet_hdr_ok(m, &info));
+		/* What the port said is believed. */
+		m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+		assert_true(tp_inet_hdr_ok(m, &info));
+		m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_NONE;
+		assert_true(tp_inet_hdr_ok(m, &info));
+		rte_pktmbuf_mtod(m, uint8_t *)[22] ^= 1;
+		m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
+		assert_false(tp_inet_hdr_ok(m, &info));
+		m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN;
+		assert_true(tp_inet_hdr_ok(m, &info));
+		rte_pktmbuf_free(m);
+	}
+}
+
+static void
+test_header_that_is_not_there(void **state)
+{
+	struct tp_pkt_info info;
+	struct rte_mbuf *m = packet(true, 8, &info);
+	uint8_t *ip;
+
+	(void)state;
+	rte_pktmbuf_trim(m, f.len - 14 - 27);
+	assert_false(tp_inet_hdr_ok(m, &info));
+	rte_pktmbuf_trim(m, 8);
+	assert_false(tp_inet_hdr_ok(m, &info));
+	rte_pktmbuf_free(m);
+	/* A length below that of a header, and these octets' sum is right. */
+	m = packet(true, 0, &info);
+	ip = rte_pktmbuf_mtod_offset(m, uint8_t *, 14);
+	ip[0] = 0x44;
+	frame_be16(ip + 10, 0);
+	frame_be16(ip + 10, ~frame_sum(ip, 16, 0));
+	assert_false(tp_inet_hdr_ok(m, &info));
+	rte_pktmbuf_free(m);
+	m = packet(false, 0, &info);
+	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_BAD;
+	assert_true(tp_inet_hdr_ok(m, &info)); /* IPv6 has none */
+	rte_pktmbuf_free(m);
+}
+
 int
 main(void)
 {
@@ -496,6 +697,13 @@ main(void)
 		test(test_out_is_bounded),
 		test(test_groups),
 		test(test_announce_all),
+		test(test_report_all),
+		test(test_report_of_nothing),
+		test(test_mapped),
+		test(test_what_a_host_may_have),
+		test(test_ends),
+		test(test_header_checksum),
+		test(test_header_that_is_not_there),
 		test(test_router_solicitation),
 	};
 

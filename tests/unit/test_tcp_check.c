@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#include <rte_errno.h>
+
 #include "test_tcp.h"
 
 /* A connection with everything: data sent and not, received in and out of order. */
@@ -326,6 +328,59 @@ information_is_what_it_is(void **state)
 	assert_int_equal(info.pmtu, 1500);
 }
 
+/* RFC 9293 3.4: half of the numbers are before, half behind. */
+static void
+numbers_compare_across_the_wrap(void **state)
+{
+	static const uint32_t from[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint32_t by[] = { 1, 2, 0x7ffffffe, 0x7fffffff };
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(from); i++) {
+		uint32_t a = from[i];
+
+		assert_false(tp_seq_lt(a, a));
+		assert_false(tp_seq_gt(a, a));
+		assert_true(tp_seq_leq(a, a) && tp_seq_geq(a, a));
+		assert_int_equal(tp_seq_max(a, a), a);
+		assert_int_equal(tp_seq_min(a, a), a);
+		for (unsigned int k = 0; k < RTE_DIM(by); k++) {
+			uint32_t b = a + by[k];
+
+			assert_true(tp_seq_lt(a, b) && tp_seq_leq(a, b));
+			assert_true(tp_seq_gt(b, a) && tp_seq_geq(b, a));
+			assert_false(tp_seq_lt(b, a) || tp_seq_leq(b, a));
+			assert_false(tp_seq_gt(a, b) || tp_seq_geq(a, b));
+			assert_int_equal(tp_seq_max(a, b), b);
+			assert_int_equal(tp_seq_max(b, a), b);
+			assert_int_equal(tp_seq_min(a, b), a);
+			assert_int_equal(tp_seq_min(b, a), a);
+		}
+	}
+}
+
+static void
+records_have_a_pool(void **state)
+{
+	struct rte_mempool *mp = tp_tcp_rec_pool_create("few", 3, 0, SOCKET_ID_ANY);
+	struct tp_tcp_rec *rec[4];
+
+	(void)state;
+	assert_non_null(mp);
+	assert_true(mp->elt_size >= sizeof(struct tp_tcp_rec));
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(rte_mempool_get(mp, (void **)&rec[i]), 0);
+		memset(rec[i], 0xee, sizeof(*rec[i]));
+	}
+	assert_int_not_equal(rte_mempool_get(mp, (void **)&rec[3]), 0);
+	rte_mempool_put_bulk(mp, (void **)rec, 3);
+	assert_null(tp_tcp_rec_pool_create("few", 3, 0, SOCKET_ID_ANY));
+	assert_int_equal(rte_errno, EEXIST);
+	rte_mempool_free(mp);
+	assert_null(tp_tcp_rec_pool_create("none", 0, 0, SOCKET_ID_ANY));
+	assert_int_equal(rte_errno, EINVAL);
+}
+
 int
 main(void)
 {
@@ -341,6 +396,8 @@ main(void)
 		TCP_TEST(settings_have_limits),
 		TCP_TEST(options_have_limits),
 		TCP_TEST(information_is_what_it_is),
+		cmocka_unit_test(numbers_compare_across_the_wrap),
+		cmocka_unit_test(records_have_a_pool),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);

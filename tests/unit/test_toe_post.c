@@ -238,6 +238,92 @@ test_a_late_bell_at_a_dead_member(void **state)
 	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
 }
 
+/* ---- what a call may ask and set ----------------------------------------------- */
+
+static struct {
+	uint32_t space;
+	int rc[3];
+} answers;
+
+static void
+ask_space(struct tp_toe_call *call, void *arg)
+{
+	(void)arg;
+	answers.space = tp_toe_send_space(call);
+}
+
+static void
+set_buf(struct tp_toe_call *call, void *arg)
+{
+	answers.rc[0] = tp_toe_set(call, TP_TCP_OPT_SND_BUF, (uintptr_t)arg);
+	answers.rc[1] = tp_toe_set(call, TP_TCP_OPT_SND_BUF, 0);
+	answers.rc[2] = tp_toe_set(call, (enum tp_tcp_opt)1000, 1);
+	answers.space = tp_toe_send_space(call);
+}
+
+static void
+test_space_shrinks_by_what_is_queued(void **state)
+{
+	uint32_t len = 100, whole;
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	toe_post(id, ask_space, NULL);
+	toe_settle();
+	whole = answers.space;
+	assert_int_equal(whole, conn_of(id)->snd_buf);
+	toe_post(id, toe_send_bytes, &len);
+	toe_post(id, ask_space, NULL);
+	toe_settle();
+	assert_int_equal(answers.space, whole - len);
+	fake_hear(&team, &p);
+	fake_say(&team, &p, 1, TP_TCP_ACK, 0);
+	toe_post(id, ask_space, NULL);
+	toe_settle();
+	assert_int_equal(answers.space, whole);
+}
+
+static void
+test_a_call_sets_options(void **state)
+{
+	uint32_t len = 100;
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	toe_post(id, set_buf, (void *)(uintptr_t)5000);
+	toe_settle();
+	assert_int_equal(answers.rc[0], 0);
+	assert_int_equal(answers.rc[1], -EINVAL);
+	assert_int_equal(answers.rc[2], -EINVAL);
+	assert_int_equal(answers.space, 5000);
+	/* Fewer than are queued: no space, and none below zero. */
+	toe_post(id, toe_send_bytes, &len);
+	toe_post(id, set_buf, (void *)(uintptr_t)(len - 1));
+	toe_settle();
+	assert_int_equal(answers.rc[0], 0);
+	assert_int_equal(answers.space, 0);
+	assert_int_equal(conn_of(id)->snd_buf, len - 1);
+}
+
+static void
+test_a_call_without_its_connection(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	fake_say(&team, &p, 1, TP_TCP_RST | TP_TCP_ACK, 0);
+	toe_settle();
+	answers.space = 77;
+	toe_post(id, set_buf, (void *)(uintptr_t)5000);
+	toe_settle();
+	for (unsigned int i = 0; i < RTE_DIM(answers.rc); i++)
+		assert_int_equal(answers.rc[i], -ENOTCONN);
+	assert_int_equal(answers.space, 0);
+}
+
 int
 main(void)
 {
@@ -252,6 +338,9 @@ main(void)
 		post_test(test_a_move_to_nowhere_is_refused),
 		post_test(test_a_dead_members_bells_are_answered_by_others),
 		post_test(test_a_late_bell_at_a_dead_member),
+		post_test(test_space_shrinks_by_what_is_queued),
+		post_test(test_a_call_sets_options),
+		post_test(test_a_call_without_its_connection),
 	};
 
 	return toe_run(tests);

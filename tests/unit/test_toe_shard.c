@@ -333,6 +333,84 @@ test_ends_without_a_letter_are_counted(void **state)
 	rte_mempool_put_bulk(team.toe->mails, all, nb);
 }
 
+/* Those that are there keep theirs. */
+static void
+test_mtu_is_for_new_connections(void **state)
+{
+	struct fake_peer p[2];
+	tp_toe_id old = toe_conn(&p[0], 0, 1), young;
+
+	(void)state;
+	assert_int_equal(conn_of(old)->pmtu, 1500);
+	tp_toe_set_mtu(team.toe, 1280);
+	young = toe_conn(&p[1], 1, 1);
+	assert_int_equal(conn_of(young)->pmtu, 1280);
+	assert_int_equal(conn_of(old)->pmtu, 1500);
+	tp_toe_set_mtu(team.toe, 9000);
+	young = toe_conn(&p[0], 2, 0);
+	assert_int_equal(conn_of(young)->pmtu, 9000);
+}
+
+/* Memory is made ahead only where there is someone to take over, and something to be taken. */
+static void
+test_memory_is_made_ahead(void **state)
+{
+	struct fake_peer p;
+	size_t ready[FAKE_MEMBERS];
+	unsigned int calls = 0;
+
+	(void)state;
+	assert_false(tp_toe_prepare(team.toe)); /* no connection */
+	for (uint8_t i = 0; i < FAKE_MEMBERS; i++)
+		ready[i] = shard(i)->conn_ready;
+	toe_conn(&p, 0, 1);
+	/* Each call is one piece; all of it is bounded by the tables. */
+	while (tp_toe_prepare(team.toe))
+		assert_true(++calls < 1000);
+	assert_true(calls > 0);
+	for (uint8_t i = 0; i < FAKE_MEMBERS; i++) {
+		assert_true(shard(i)->conn_ready > ready[i]);
+		assert_true(shard(i)->conn_ready >= 2 * sizeof(shard(i)->conn[0]));
+	}
+	assert_false(tp_toe_prepare(team.toe)); /* until more is needed */
+}
+
+static void
+test_nothing_is_made_ahead_for_one_alone(void **state)
+{
+	struct fake_peer p;
+
+	(void)state;
+	toe_conn(&p, 0, 1);
+	toe_stop(0);
+	toe_stop(2);
+	assert_false(tp_toe_prepare(team.toe));
+}
+
+/* Sums of all shards, those that have gone too. */
+static void
+test_inet_counters_outlive_a_shard(void **state)
+{
+	uint64_t mib[TP_INET_NB_MIB], before[TP_INET_NB_MIB];
+
+	(void)state;
+	tp_toe_inet_mib(team.toe, before);
+	/* Owned by the workers; here is one thread. */
+	((uint64_t *)(uintptr_t)tp_inet_worker_mib(shard(0)->inet))[TP_INET_M_IN_ECHOS] += 3;
+	((uint64_t *)(uintptr_t)tp_inet_worker_mib(shard(2)->inet))[TP_INET_M_IN_ECHOS] += 4;
+	((uint64_t *)(uintptr_t)tp_inet_worker_mib(shard(2)->inet))[TP_INET_NB_MIB - 1] += 5;
+	for (unsigned int round = 0; round < 2; round++) {
+		memset(mib, 0xee, sizeof(mib));
+		tp_toe_inet_mib(team.toe, mib);
+		for (unsigned int i = 0; i < TP_INET_NB_MIB; i++)
+			assert_int_equal(mib[i] - before[i], i == TP_INET_M_IN_ECHOS   ? 7
+			                                     : i == TP_INET_NB_MIB - 1 ? 5
+			                                                               : 0);
+		if (round == 0)
+			close_member(2);
+	}
+}
+
 int
 main(void)
 {
@@ -353,6 +431,10 @@ main(void)
 		toe_test(test_a_proper_end_is_no_event),
 		toe_test(test_time_wait_goes_on_without_its_user),
 		toe_test(test_ends_without_a_letter_are_counted),
+		toe_test(test_mtu_is_for_new_connections),
+		toe_test(test_memory_is_made_ahead),
+		toe_test(test_nothing_is_made_ahead_for_one_alone),
+		toe_test(test_inet_counters_outlive_a_shard),
 	};
 
 	return toe_run(tests);

@@ -328,6 +328,26 @@ test_model(void **state)
 	}
 }
 
+/* A hint: of an id with a deadline, one without, and the last one. */
+static void
+test_prefetch_changes_nothing(void **state)
+{
+	size_t len = tp_wheel_size(NB_IDS);
+	void *before = malloc(len);
+
+	(void)state;
+	assert_non_null(before);
+	start(NB_IDS, START);
+	tp_wheel_arm(wheel, 7, START + 3 * TICK);
+	memcpy(before, memory, len);
+	tp_wheel_prefetch(wheel, 7);
+	tp_wheel_prefetch(wheel, 0);
+	tp_wheel_prefetch(wheel, NB_IDS - 1);
+	assert_memory_equal(memory, before, len);
+	assert_int_equal(tp_wheel_count(wheel), 1);
+	free(before);
+}
+
 int
 main(void)
 {
@@ -341,6 +361,7 @@ main(void)
 		cmocka_unit_test_teardown(test_bounded, teardown),
 		cmocka_unit_test_teardown(test_arm_while_sorting, teardown),
 		cmocka_unit_test_teardown(test_clock_back, teardown),
+		cmocka_unit_test_teardown(test_prefetch_changes_nothing, teardown),
 		cmocka_unit_test(test_create),
 		cmocka_unit_test(test_model),
 	};
