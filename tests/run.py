@@ -64,7 +64,7 @@ SKIP_REASON = re.compile(r"^(?:skip|skipped)\b[: ].*$", re.M | re.I)
 # Cases that failed, by name, in what a program printed; a seed of the simulators is one too.
 FAILED_CASE = re.compile(r"^(?:not ok\b(?: \d+(?= -))?[ -]*(?P<tap>.+)"
                          r"|\[  FAILED  \] (?P<cmocka>(?!.*test\(s\)).+)"
-                         r"|FAILED: (?P<plain>.+))$")
+                         r"|FAILED(?::| ) *(?P<plain>\S.*))$")
 CMOCKA_RUN = re.compile(r"^\[ RUN      \] ")
 # How much of the failures the end repeats: rows of a case where they are few, and of one of many.
 CASE_ROWS, MANY_CASE_ROWS, FEW_CASES, CASES_TOLD, ROW_CHARS = 16, 5, 4, 12, 300

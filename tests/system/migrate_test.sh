@@ -132,9 +132,14 @@ cut_at_random() { # MODE [SWITCH]
     clean_end
 }
 
+way_start() { # NAME ADDRESS: of the downloads that a way's loss is to meet
+    download_start "$1" "$2" 40000000 --limit-rate 10M
+    ways+=("$1")
+}
+
 # A link that is up, and loses all of one direction: only probes can tell.
 one_way() { # comes|goes MODE: what is lost
-    local way i end=(in_ns "$P" tc qdisc add dev p0)
+    local way ways i end=(in_ns "$P" tc qdisc add dev p0)
     [ "$1" = comes ] || end=(in_ns "$H" tc qdisc add dev m0) ring=,qdisc_bypass=0
     hosts_for "$2"
     toe_start "$2"
@@ -144,9 +149,15 @@ one_way() { # comes|goes MODE: what is lost
         ctl set watch $i arp_targets "$P4"
         ctl set watch $i netlink,arp
     done
-    download_start way4 "$H4" 40000000 --limit-rate 10M
-    download_start way6 "$H6" 40000000 --limit-rate 10M
-    wait_for 5 some_on 0
+    ways=()
+    way_start way4 "$H4"
+    way_start way6 "$H6"
+    # In mode hash the peer's random ports decide what comes by which link.
+    for ((i = 0; i < 16; i++)); do
+        wait_for 5 conns_are ${#ways[@]}
+        ! some_on 0 || break
+        way_start "more$i" "$H4"
+    done
     sleep 0.5
     expect "failures so far" "$(get team '[.members[].failures] | add')" -eq 0
     "${end[@]}" root tbf rate 8bit burst 40 limit 1
@@ -155,8 +166,8 @@ one_way() { # comes|goes MODE: what is lost
     # What comes by that link from now on must not draw the peer there.
     [ "$1" = goes ] || capture "$P" p0 drawn "ether src $(get team .mac)"
     wait_for 5 none_on 0
-    for way in way4 way6; do download_runs $way || fail "$way was over too early"; done
-    for way in way4 way6; do download_end $way; done
+    for way in "${ways[@]}"; do download_runs "$way" || fail "$way was over too early"; done
+    for way in "${ways[@]}"; do download_end "$way"; done
     has_event "port 0 .*watch says down: arp"
     if [ "$1" = comes ]; then
         capture_stop drawn

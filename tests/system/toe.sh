@@ -13,6 +13,7 @@ get_migrate() { get migrate ".$1"; }
 get_tcp() { get tcp ".$1"; }
 conns() { get "conn summary" '[.states | to_entries[] | select(.key != "TIME_WAIT") | .value] | add // 0'; }
 no_conns() { [ "$(conns)" -eq 0 ]; }
+conns_are() { [ "$(conns)" -eq "$1" ]; } # COUNT
 http_answers() { p curl -sSfg --max-time "${2:-1}" -o /dev/null "$(url "$1" 80)/info"; } # ADDRESS [SECONDS]
 
 toe_start() { # MODE [OPTION...]

@@ -65,8 +65,8 @@ def run_row(started, top, name, row):
         row(tmp)
     except harness.Skip as why:
         word, text = "skip", str(why)
-    except Exception:  # pylint: disable=broad-except
-        word, text = "FAILED", traceback.format_exc()
+    except Exception as why:  # pylint: disable=broad-except
+        word, text = "FAILED", f"{type(why).__name__}: {why}\n{traceback.format_exc()}"
         for log in sorted(tmp.glob("*.log")):
             text += f"--- {log.name}\n" + log.read_text(errors="replace")[-3000:]
     finally:
