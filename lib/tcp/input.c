@@ -526,7 +526,9 @@ tp_tcp_input(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *s
 	c->rcvd_ns = now;
 	c->nb_probes = 0;
 	c->segs_in += seg->nb_coalesced;
-	tcp_count(env, TP_TCP_M_IN_SEGS);
+	env->mib[TP_TCP_M_IN_SEGS] += seg->nb_coalesced;
+	if (seg->nb_coalesced > 1)
+		env->mib[TP_TCP_M_RCV_COALESCE] += seg->nb_coalesced;
 	if (likely(is_expected(c, seg)))
 		input_expected(env, c, seg, now);
 	else if (c->state == TP_TCP_SYN_SENT)

@@ -15,15 +15,11 @@ rec_end(const struct tp_tcp_rec *rec)
 	return rec->seq + rec->len;
 }
 
-/* A small segment holds a whole buffer: it is copied behind what waits already, so that a peer that
- * sends single bytes takes no more buffers than others.
- */
-#define COPY_MAX 256
-
+/* A peer that sends single bytes takes no more buffers than others. */
 static inline bool
 copy_behind(struct rte_mbuf *tail, struct rte_mbuf *m, uint32_t len)
 {
-	if (len > COPY_MAX || m->next != NULL || rte_pktmbuf_tailroom(tail) < len ||
+	if (len > TCP_COPY_MAX || m->next != NULL || rte_pktmbuf_tailroom(tail) < len ||
 	                !RTE_MBUF_DIRECT(tail) || rte_mbuf_refcnt_read(tail) != 1)
 		return false;
 	memcpy(rte_pktmbuf_mtod_offset(tail, void *, tail->data_len),
@@ -227,6 +223,7 @@ struct piece {
 	uint32_t len; /* bytes of data */
 	bool fin;
 	struct rte_mbuf *data;
+	struct rte_mbuf *last; /* of data's, or NULL */
 };
 
 static inline uint32_t
@@ -240,6 +237,12 @@ piece_drop(struct piece *p)
 {
 	rte_pktmbuf_free(p->data);
 	*p = (struct piece){ 0 };
+}
+
+static inline struct rte_mbuf *
+piece_last(const struct piece *p)
+{
+	return p->last != NULL ? p->last : rte_pktmbuf_lastseg(p->data);
 }
 
 static void
@@ -256,6 +259,7 @@ piece_cut(struct piece *p, uint32_t len)
 	if (len == p->len)
 		return;
 	p->data = tcp_chain_cut(p->data, len);
+	p->last = NULL;
 	p->len = len;
 }
 
@@ -308,7 +312,7 @@ new_block(struct tp_tcp_env *env, const struct piece *p)
 	}
 	*rec = (struct tp_tcp_rec){
 		.data = p->data,
-		.data_tail = p->data != NULL ? rte_pktmbuf_lastseg(p->data) : NULL,
+		.data_tail = p->data != NULL ? piece_last(p) : NULL,
 		.seq = p->seq,
 		.len = p->len + p->fin,
 		.tcp_flags = p->fin ? TP_TCP_FIN : 0,
@@ -447,7 +451,7 @@ take(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct piece *p)
 	}
 	if (p->len > 0) {
 		env->held_bytes += p->len;
-		append(c, p->data, rte_pktmbuf_lastseg(p->data), p->len);
+		append(c, p->data, piece_last(p), p->len);
 	}
 	if (p->fin)
 		fin_received(c);
@@ -458,7 +462,8 @@ take(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct piece *p)
 uint32_t
 tcp_reass(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg)
 {
-	struct piece p = { seg->seq, seg->len, (seg->flags & TP_TCP_FIN) != 0, seg->data };
+	struct piece p = { seg->seq, seg->len, (seg->flags & TP_TCP_FIN) != 0, seg->data,
+		seg->last };
 	uint32_t before = c->rcv_nxt;
 
 	seg->data = NULL;

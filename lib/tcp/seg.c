@@ -11,6 +11,8 @@
 #include "tcp_int.h"
 
 #define TCP_HDR_MAX 60
+/* As if it had come in one packet. */
+#define JOINED_MAX UINT16_MAX
 #define IP_ECN_MASK 3
 #define IP_ECN_CE 3
 
@@ -102,16 +104,18 @@ parse_header(const struct rte_tcp_hdr *tcp, uint8_t hdr_len, struct tp_tcp_seg *
 		tcp_options_parse((const uint8_t *)(tcp + 1), hdr_len - sizeof(*tcp), seg);
 }
 
-static struct rte_mbuf *
-payload(struct rte_mbuf *m, uint32_t off, uint32_t len)
+static void
+take_payload(struct rte_mbuf *m, uint32_t off, struct tp_tcp_seg *seg)
 {
-	if (len == 0) {
+	seg->data = seg->last = NULL;
+	if (seg->len == 0) {
 		rte_pktmbuf_free(m);
-		return NULL;
+		return;
 	}
-	m = tcp_chain_cut(tcp_chain_skip(m, off), len);
-	m->pkt_len = len;
-	return m;
+	m = tcp_chain_cut(tcp_chain_skip(m, off), seg->len);
+	m->pkt_len = seg->len;
+	seg->data = m;
+	seg->last = rte_pktmbuf_lastseg(m);
 }
 
 int
@@ -131,6 +135,41 @@ tp_tcp_parse(struct rte_mbuf *m, const struct tp_pkt_info *info, struct tp_tcp_s
 	seg->is_v6 = info->l3 == TP_L3_IPV6;
 	seg->ce = is_ce(m, info);
 	seg->nb_coalesced = nb_coalesced(m, seg->len);
-	seg->data = payload(m, info->data_off, seg->len);
+	take_payload(m, info->data_off, seg);
 	return 0;
+}
+
+/* Nothing but text in order, and not so little that it would be copied: what any other segment says is
+ * its own. */
+static bool
+is_plain(const struct tp_tcp_seg *seg)
+{
+	return seg->len > TCP_COPY_MAX && (seg->flags & ~TP_TCP_PSH) == TP_TCP_ACK && !seg->ce &&
+	       (seg->opts & ~TP_TCP_O_TS) == 0;
+}
+
+static bool
+same_words(const struct tp_tcp_seg *a, const struct tp_tcp_seg *b)
+{
+	if (a->opts != b->opts)
+		return false;
+	if ((a->opts & TP_TCP_O_TS) && (a->ts_val != b->ts_val || a->ts_ecr != b->ts_ecr))
+		return false;
+	return a->ack == b->ack && a->wnd == b->wnd;
+}
+
+bool
+tp_tcp_join(struct tp_tcp_seg *seg, struct tp_tcp_seg *next)
+{
+	if (next->seq != seg->seq + seg->len || !is_plain(seg) || !is_plain(next) ||
+	                !same_words(seg, next) || seg->len + next->len > JOINED_MAX)
+		return false;
+	seg->last->next = next->data;
+	seg->last = next->last;
+	seg->data->pkt_len += next->len;
+	seg->len += next->len;
+	seg->flags |= next->flags;
+	seg->nb_coalesced += next->nb_coalesced;
+	next->data = NULL;
+	return true;
 }

@@ -31,6 +31,8 @@
 #define TCP_CHALLENGES_PER_S 1000
 #define TCP_MAX_WSCALE 14
 
+/* A small segment holds a whole buffer: up to so many bytes are copied behind what waits already. */
+#define TCP_COPY_MAX 256
 /* Not counted per byte, but per buffer: segments that a connection may keep out of order. */
 #define TCP_MAX_OOO 4096
 

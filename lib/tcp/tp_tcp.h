@@ -219,6 +219,7 @@ struct tp_tcp_seg {
 	struct tp_tcp_span sack[TP_TCP_MAX_SACK];
 	/** Payload only, exactly len bytes, several buffers possible; NULL if len is 0. */
 	struct rte_mbuf *data;
+	struct rte_mbuf *last; /**< of the buffers of data; NULL: it is to be looked for */
 };
 
 /** Parse the TCP header and options of a frame, defensively: an option with a lying length ends
@@ -230,6 +231,15 @@ struct tp_tcp_seg {
  * @return 0; -EBADMSG: header length wrong, or checksum wrong (computed if the port did not)
  */
 int tp_tcp_parse(struct rte_mbuf *m, const struct tp_pkt_info *info, struct tp_tcp_seg *seg);
+
+/** Receive coalescing: two segments of a connection that came one right after the other are one for the
+ * engine, if they say the same of all but the next bytes: in order, ACK and PSH the only flags, same
+ * acknowledgment, window and timestamps, no other option, no CE, and more than a few bytes.
+ * @param seg gets the payload of next, and counts its segments
+ * @param next its payload is gone, if true
+ * @return false: they say different things, or would be longer than an IP packet; both are as before
+ */
+bool tp_tcp_join(struct tp_tcp_seg *seg, struct tp_tcp_seg *next);
 
 /** Ends of a connection as its own host sees them; IPv4 addresses are IPv4-mapped (RFC 4291
  * 2.5.5.2), so that a key is one string of bytes.

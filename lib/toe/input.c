@@ -34,6 +34,11 @@ struct burst {
 	struct tp_tcp_key key[TP_BURST_MAX];
 	uint64_t hash[TP_BURST_MAX];
 	uint8_t what[TP_BURST_MAX];
+	uint16_t nb_pkts;
+	/* Receive coalescing: the connection whose next segment may join the one that is held. */
+	struct tp_tcp_conn *held_by;
+	struct tp_tcp_seg *held;
+	struct tp_tcp_seg seg[2];
 };
 
 bool
@@ -113,33 +118,84 @@ word_of(const struct tp_toe *toe, uint32_t index)
 	return atomic_load_explicit(&toe->handle[index].word, memory_order_acquire);
 }
 
-void
-input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
-                const struct tp_pkt_info *info, uint8_t arrival)
+/* @return false: it was none, and is gone */
+static bool
+parse(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                struct tp_tcp_seg *seg)
+{
+	if (likely(tp_tcp_parse(m, info, seg) == 0))
+		return true;
+	s->ctr[TP_TOE_C_RX_BAD]++;
+	s->env.mib[TP_TCP_M_IN_ERRS]++;
+	rte_pktmbuf_free(m);
+	return false;
+}
+
+static void
+input_segment(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct tp_tcp_seg *seg,
+                uint8_t arrival)
 {
 	struct handle *h = conn_handle(s, c);
-	struct tp_tcp_seg seg;
 	uint32_t una;
 
-	if (tp_tcp_parse(m, info, &seg) != 0) {
-		s->ctr[TP_TOE_C_RX_BAD]++;
-		s->env.mib[TP_TCP_M_IN_ERRS]++;
-		rte_pktmbuf_free(m);
-		return;
-	}
 	working_on(s, c->owner_word);
-	h->run = arrival == h->arrival ? RTE_MIN(h->run + 1, UINT8_MAX) : 1;
+	h->run = arrival == h->arrival ? RTE_MIN(h->run + seg->nb_coalesced, UINT8_MAX)
+	                               : RTE_MIN(seg->nb_coalesced, UINT8_MAX);
 	h->arrival = arrival; /* claim B9 */
-	if (unlikely(c->state == TP_TCP_TIME_WAIT) && (seg.flags & TP_TCP_SYN) &&
-	                open_again(s, c, &seg))
+	if (unlikely(c->state == TP_TCP_TIME_WAIT) && (seg->flags & TP_TCP_SYN) &&
+	                open_again(s, c, seg))
 		return;
 	una = c->snd_una;
-	tp_tcp_input(&s->env, c, &seg, s->now);
+	tp_tcp_input(&s->env, c, seg, s->now);
 	if (c->snd_una != una)
 		tp_inet_confirm(s->inet, conn_dst(c));
 	conn_dirty(s, c);
 	if (arrival != s->member)
 		conn_consider(s, c->owner_word);
+}
+
+void
+input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t arrival)
+{
+	struct tp_tcp_seg seg;
+
+	if (parse(s, m, info, &seg))
+		input_segment(s, c, &seg, arrival);
+}
+
+/* ---- receive coalescing: within a burst, so that nothing waits ------------------------ */
+
+static void
+held_end(struct tp_toe_shard *s, struct burst *b)
+{
+	struct tp_tcp_conn *c = b->held_by;
+
+	if (c == NULL)
+		return;
+	b->held_by = NULL;
+	input_segment(s, c, b->held, s->member);
+}
+
+/* Of a connection that is here, the i-th of the burst: it joins what is held, or is held if it looks as
+ * if the next one could join it. */
+static void
+input_burst(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, struct burst *b, uint16_t i)
+{
+	struct tp_tcp_seg *seg = &b->seg[b->held == &b->seg[0]];
+
+	if (!parse(s, m, info, seg))
+		return;
+	if (b->held_by == c && tp_tcp_join(b->held, seg))
+		return;
+	held_end(s, b);
+	if (i + 1 < b->nb_pkts && b->what[i + 1] == SEGMENT && b->hash[i + 1] == b->hash[i]) {
+		b->held_by = c;
+		b->held = seg;
+		return;
+	}
+	input_segment(s, c, seg, s->member);
 }
 
 /* For one that has ended: late, unless the next one begins, which may not wait. */
@@ -156,24 +212,37 @@ input_dead(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m,
 	return true;
 }
 
+static bool
+is_here(const struct tp_toe_shard *s, uint32_t index)
+{
+	uint64_t word = word_of(s->toe, index);
+
+	return WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member;
+}
+
+/* Of a connection that is not here, if index is one's at all. */
+static bool
+input_stranger(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, const struct tp_tcp_key *key, uint64_t hash)
+{
+	if (index == NO_INDEX)
+		return open_input(s, m, info, key);
+	if (route(s, index, m, info, s->member, 0))
+		return true;
+	return input_dead(s, index, m, info, key, hash);
+}
+
 bool
 input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
                 const struct tp_tcp_key *key, uint64_t hash)
 {
 	struct tp_toe *toe = s->toe;
 	uint32_t index = table_lookup(&toe->table, toe->handle, hash, key);
-	uint64_t word;
 
-	if (index == NO_INDEX)
-		return open_input(s, m, info, key);
-	word = word_of(toe, index);
-	if (likely(WORD_STATE(word) == HANDLE_OWN && WORD_MEMBER(word) == s->member)) {
-		input_conn(s, &s->conn[WHERE_SLOT(toe->handle[index].where)], m, info, s->member);
-		return true;
-	}
-	if (route(s, index, m, info, s->member, 0))
-		return true;
-	return input_dead(s, index, m, info, key, hash);
+	if (index == NO_INDEX || !is_here(s, index))
+		return input_stranger(s, index, m, info, key, hash);
+	input_conn(s, &s->conn[WHERE_SLOT(toe->handle[index].where)], m, info, s->member);
+	return true;
 }
 
 /* Its owner may change while we look: whoever wins the word has it. */
@@ -383,17 +452,34 @@ prefetch(const struct tp_toe_shard *s, const struct burst *b, uint16_t nb_pkts)
 	}
 }
 
+static bool
+deliver_segment(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                struct burst *b, uint16_t i)
+{
+	struct tp_toe *toe = s->toe;
+	uint32_t index = table_lookup(&toe->table, toe->handle, b->hash[i], &b->key[i]);
+
+	if (likely(index != NO_INDEX && is_here(s, index))) {
+		input_burst(s, &s->conn[WHERE_SLOT(toe->handle[index].where)], m, info, b, i);
+		return true;
+	}
+	held_end(s, b);
+	if (input_stranger(s, index, m, info, &b->key[i], b->hash[i]))
+		return true;
+	s->ctr[TP_TOE_C_RX_HOST]++;
+	return false;
+}
+
 /* Stage 3: hand over. @return false: the host may have it */
 static bool
-deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
-                const struct burst *b, uint16_t i)
+deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info, struct burst *b,
+                uint16_t i)
 {
+	if (b->what[i] != SEGMENT)
+		held_end(s, b);
 	switch ((enum what)b->what[i]) {
 	case SEGMENT:
-		if (input_tcp(s, m, info, &b->key[i], b->hash[i]))
-			return true;
-		s->ctr[TP_TOE_C_RX_HOST]++;
-		return false;
+		return deliver_segment(s, m, info, b, i);
 	case FRAGMENT:
 		input_fragment(s, m, info);
 		return true;
@@ -419,6 +505,9 @@ tp_toe_input(struct tp_toe_shard *s, struct rte_mbuf **pkts, struct tp_pkt_info 
 	struct burst b;
 	uint16_t rest = 0;
 
+	b.nb_pkts = nb_pkts;
+	b.held_by = NULL;
+	b.held = NULL;
 	s->now = now;
 	if (!look(s, pkts, info, nb_pkts, &b))
 		return nb_pkts;
@@ -430,6 +519,7 @@ tp_toe_input(struct tp_toe_shard *s, struct rte_mbuf **pkts, struct tp_pkt_info 
 		pkts[rest] = pkts[i];
 		info[rest++] = info[i];
 	}
+	held_end(s, &b);
 	working_on(s, NO_INDEX);
 	return rest;
 }

@@ -2,9 +2,9 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* One connection that is never idle between two teams on one lcore, MTU 1500, no TSO and no receive
- * coalescing: Gb/s of payload. Over wire ports, that is with each byte read for its checksum on both
- * sides and copied by the wire; `memory`: buffers change hands and ports care for checksums. Sender
+/* One connection that is never idle between two teams on one lcore, MTU 1500, no TSO, and no other
+ * receive coalescing than the engine's own: Gb/s of payload. Over wire ports, that is with each byte
+ * read for its checksum on both sides and copied by the wire; `memory`: buffers change hands and ports care for checksums. Sender
  * and receiver touch no data themselves, and copy none.
  *
  * The peer is the kernel's TCP over a loopback with MTU 1500 and without TSO, GSO and GRO, both ends

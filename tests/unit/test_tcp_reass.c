@@ -170,6 +170,26 @@ text_is_trimmed_to_the_window(void **state)
 	assert_int_equal(tcp_read(f), 10000);
 }
 
+/* Several segments that were joined to one, of which the window does not allow the last: what comes then
+ * is put behind the last buffer that is left. */
+static void
+joined_text_is_trimmed_to_the_window(void **state)
+{
+	struct tcp_fix *f = *state;
+	struct tp_tcp_seg seg;
+
+	f->conf.rcv_buf = 10000;
+	tcp_state(f, TP_TCP_ESTABLISHED);
+	seg = tcp_absolute(f, SEG(.seq = 1, .len = 14000, .nb_coalesced = 10));
+	seg.last = rte_pktmbuf_lastseg(seg.data);
+	assert_true(seg.last != seg.data);
+	tp_tcp_input(&f->env, &f->c, &seg, f->now);
+	assert_int_equal(f->c.rcv_nxt, f->c.rcv_adv);
+	f->c.rcv_adv += 1000;
+	tcp_in(f, SEG(.seq = 10001, .len = 1000));
+	assert_int_equal(tcp_read(f), 11000);
+}
+
 /* ---- the window -------------------------------------------------------------------------------- */
 
 /* RFC 9293 MUST-33: the right edge stays; MUST-39: it moves by an MSS at least; SHLD-14. */
@@ -359,6 +379,7 @@ main(void)
 		TCP_TEST(random_pieces_give_the_stream),
 		TCP_TEST(a_run_out_of_order_is_one_record),
 		TCP_TEST(text_is_trimmed_to_the_window),
+		TCP_TEST(joined_text_is_trimmed_to_the_window),
 		TCP_TEST(the_window_closes_and_opens),
 		TCP_TEST(a_small_buffer_opens_by_halves),
 		TCP_TEST(scaling_never_moves_the_edge_far_back),

@@ -219,6 +219,57 @@ coalesced_segments_are_counted(void **state)
 	rte_pktmbuf_free(seg.data);
 }
 
+/* What one segment may say differently, so that it stays alone. */
+static void
+joined_if_they_say_the_same(void **state)
+{
+	const struct tp_tcp_seg plain = { .seq = UINT32_MAX - 500,
+		.len = 1000,
+		.ack = 7,
+		.wnd = 9,
+		.flags = TP_TCP_ACK,
+		.opts = TP_TCP_O_TS,
+		.ts_val = 5,
+		.ts_ecr = 6,
+		.nb_coalesced = 2 };
+	static const uint8_t zeros[1000];
+	struct tp_tcp_seg follows = plain, other[14];
+	unsigned int n = 0;
+
+	(void)state;
+	follows.seq += plain.len;
+	other[n] = follows, other[n++].seq++;
+	other[n] = follows, other[n++].seq--;
+	other[n] = follows, other[n++].ack++;
+	other[n] = follows, other[n++].wnd++;
+	other[n] = follows, other[n++].ts_val++;
+	other[n] = follows, other[n++].ts_ecr++;
+	other[n] = follows, other[n++].opts = 0;
+	other[n] = follows, other[n++].opts |= TP_TCP_O_SACK;
+	other[n] = follows, other[n++].ce = true;
+	other[n] = follows, other[n++].flags |= TP_TCP_FIN;
+	other[n] = follows, other[n++].flags |= TP_TCP_URG;
+	other[n] = follows, other[n++].flags |= TP_TCP_CWR;
+	other[n] = follows, other[n++].len = TCP_COPY_MAX;
+	other[n] = follows, other[n++].len = UINT16_MAX - 999;
+	assert_int_equal(n, RTE_DIM(other));
+	for (unsigned int i = 0; i <= n; i++) {
+		struct tp_tcp_seg a = plain, b = i < n ? other[i] : follows;
+
+		a.data = test_mbuf(zeros, 1000);
+		b.data = test_mbuf(zeros, 1000);
+		a.last = a.data;
+		b.last = b.data;
+		assert_int_equal(tp_tcp_join(&a, &b), i == n);
+		assert_int_equal(a.len, i == n ? 2000 : 1000);
+		assert_int_equal(a.nb_coalesced, i == n ? 4 : 2);
+		assert_true((b.data == NULL) == (i == n));
+		assert_true(a.data->next == (i == n ? a.last : NULL));
+		rte_pktmbuf_free(a.data);
+		rte_pktmbuf_free(b.data);
+	}
+}
+
 static void
 chains_are_skipped_and_cut(void **state)
 {
@@ -256,6 +307,7 @@ main(void)
 		TEST(what_the_port_says_of_a_checksum_counts),
 		TEST(congestion_experienced_is_seen),
 		TEST(coalesced_segments_are_counted),
+		TEST(joined_if_they_say_the_same),
 		TEST(chains_are_skipped_and_cut),
 	};
 
