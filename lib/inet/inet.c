@@ -110,12 +110,12 @@ inet_same_prefix(const uint8_t *a, const uint8_t *b, uint8_t bits)
 bool
 inet_is_unicast(const uint8_t addr[TP_INET_LEN])
 {
-	static const uint8_t loopback[TP_INET_LEN] = { [15] = 1 };
+	static const uint8_t none[TP_INET_LEN];
 
 	if (tp_inet_is_v4(addr))
 		return addr[12] != 0 && addr[12] != 127 && addr[12] < 224;
-	/* The rest of ::/96 and of ::ffff:0:0/96's neighbourhood is no host's either. */
-	return addr[0] != 0xff && !inet_is_zero(addr) && !inet_same(addr, loopback);
+	/* RFC 4291 2.5.2, 2.5.3, 2.5.5.1: with :: and ::1 all of ::/96 is no host's any more. */
+	return addr[0] != 0xff && !inet_same_prefix(addr, none, 96);
 }
 
 bool
