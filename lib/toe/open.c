@@ -115,6 +115,12 @@ open_input(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info 
 
 	if (l == NULL && s->toe->conf.has_host)
 		return false;
+	/* RFC 9293 3.9.2.3: no SYN from where no host can be is answered, nor anything else. */
+	if (!tp_inet_is_unicast(key->raddr) || tp_inet_is_local(s->toe->inet, key->raddr)) {
+		s->ctr[TP_TOE_C_RX_BAD]++;
+		rte_pktmbuf_free(m);
+		return true;
+	}
 	if (tp_tcp_parse(m, info, &seg) != 0) {
 		s->ctr[TP_TOE_C_RX_BAD]++;
 		rte_pktmbuf_free(m);
@@ -208,6 +214,19 @@ active_failed(struct tp_toe_shard *s, uint32_t index, void *arg)
 		user->on_close(&call, TP_TCP_R_MEMORY);
 }
 
+/* RFC 9293 3.9.1.1: the address that its user named, or IP's choice. */
+static bool
+choose_address(const struct tp_inet *inet, struct tp_tcp_key *key)
+{
+	static const uint8_t none[16];
+	uint8_t any[16];
+
+	if (memcmp(key->laddr, none, sizeof(none)) == 0)
+		return tp_inet_source(inet, key->raddr, key->laddr) == 0;
+	return tp_inet_source(inet, key->raddr, any) == 0 && tp_inet_is_local(inet, key->laddr) &&
+	       tp_inet_is_v4(key->laddr) == tp_inet_is_v4(key->raddr);
+}
+
 void
 open_active(struct tp_toe_shard *s, uint32_t index, void *arg)
 {
@@ -216,8 +235,7 @@ open_active(struct tp_toe_shard *s, uint32_t index, void *arg)
 	struct tp_tcp_conn *c;
 	uint32_t other;
 
-	if (tp_inet_source(s->toe->inet, key.raddr, key.laddr) != 0 ||
-	                (key.lport == 0 && !choose_port(s->toe, &key))) {
+	if (!choose_address(s->toe->inet, &key) || (key.lport == 0 && !choose_port(s->toe, &key))) {
 		active_failed(s, index, arg);
 		return;
 	}
@@ -261,6 +279,7 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 	h = &toe->handle[index];
 	memset(&h->key, 0, sizeof(h->key));
 	memcpy(h->key.raddr, how->raddr, sizeof(h->key.raddr));
+	memcpy(h->key.laddr, how->laddr, sizeof(h->key.laddr));
 	h->key.rport = rte_cpu_to_be_16(how->rport);
 	h->key.lport = rte_cpu_to_be_16(how->lport);
 	h->user = user;

@@ -247,6 +247,7 @@ struct tp_toe_connect {
 	const struct tp_toe_user *user;
 	void *arg;
 	uint8_t raddr[16]; /**< IPv4-mapped or IPv6 */
+	uint8_t laddr[16]; /**< one of the team's; all zero: chosen (RFC 9293 3.9.1.1, RFC 6724) */
 	uint16_t rport;
 	uint16_t lport; /**< 0: chosen (RFC 6056) from the range of tp_toe_set_ports() */
 	uint8_t member; /**< TP_MEMBER_NONE: the bucket map proposes one */

@@ -62,6 +62,7 @@ write_down(struct fake_member *member, const struct rte_mbuf *m)
 		.flags = tcp->tcp_flags,
 		.lport = rte_be_to_cpu_16(tcp->src_port),
 		.rport = rte_be_to_cpu_16(tcp->dst_port),
+		.laddr = rte_be_to_cpu_32(ip->src_addr),
 		.len = len,
 		.seq = rte_be_to_cpu_32(tcp->sent_seq),
 		.ack = rte_be_to_cpu_32(tcp->recv_ack),

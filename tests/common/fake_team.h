@@ -27,7 +27,8 @@ struct fake_sent {
 	uint8_t member; /**< whose egress it was */
 	uint8_t flags;  /**< TP_TCP_* */
 	uint16_t lport, rport;
-	uint16_t len; /**< bytes of data */
+	uint32_t laddr; /**< of ours, IPv4, host order */
+	uint16_t len;   /**< bytes of data */
 	uint32_t seq, ack;
 	uint32_t at; /**< of its data in fake_team.text */
 };

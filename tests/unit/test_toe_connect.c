@@ -122,6 +122,38 @@ test_a_dead_members_share_goes_to_another(void **state)
 	assert_int_equal(rte_errno, ENETDOWN);
 }
 
+/* RFC 9293 MUST-43: a local address of the user's choice; it has to be one of the team's. MUST-44: else
+ * IP is asked; MUST-45: all that is sent has it.
+ */
+static void
+test_its_user_may_name_the_address(void **state)
+{
+	static const uint8_t second[16] = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 77 };
+	struct tp_toe_connect how = to_peer(4000);
+
+	(void)state;
+	assert_int_equal(tp_inet_addr_add(team.inet, second, 24, team.now), 0);
+	fake_wait(&team, 10 * SEC);
+	fake_forget(&team);
+	assert_true(tp_toe_connect(team.toe, &how) != TP_TOE_ID_NONE);
+	toe_settle();
+	assert_int_equal(fake_last(&team, 4000)->laddr, RTE_IPV4(10, 0, 0, 1));
+	how = to_peer(4001);
+	memcpy(how.laddr, second, sizeof(second));
+	assert_true(tp_toe_connect(team.toe, &how) != TP_TOE_ID_NONE);
+	toe_settle();
+	assert_int_equal(fake_nb_sent(&team, 4001, TP_TCP_SYN), 1);
+	assert_int_equal(fake_last(&team, 4001)->laddr, RTE_IPV4(10, 0, 0, 77));
+	assert_int_equal(told.closed, 0);
+	how = to_peer(4002);
+	memcpy(how.laddr, second, sizeof(second));
+	how.laddr[15] = 78;
+	assert_true(tp_toe_connect(team.toe, &how) != TP_TOE_ID_NONE);
+	toe_settle();
+	assert_int_equal(fake_nb_sent(&team, 4002, TP_TCP_SYN), 0);
+	assert_int_equal(told.closed, 1);
+}
+
 static void
 test_no_address_of_that_family(void **state)
 {
@@ -244,6 +276,7 @@ main(void)
 		toe_test(test_bad_arguments_are_refused),
 		toe_test(test_a_dead_members_share_goes_to_another),
 		toe_test(test_no_address_of_that_family),
+		toe_test(test_its_user_may_name_the_address),
 		toe_test(test_the_same_ends_twice),
 		toe_test(test_ports_are_of_the_range),
 		toe_test(test_no_post_left),

@@ -4,6 +4,9 @@
 
 /* Listeners and who is accepted, by the team's API (lib/toe/listen.c, open.c). */
 
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
 #include "test_toe.h"
 
 static const uint8_t any[16];
@@ -106,6 +109,7 @@ test_unlisten_refuses_the_next_and_keeps_those_there(void **state)
 	assert_word(id, OWN, 0);
 }
 
+/* RFC 9293 MUST-41: one open connection leaves the listener to the next. */
 static void
 test_one_listen_covers_all_members(void **state)
 {
@@ -127,6 +131,7 @@ test_one_listen_covers_all_members(void **state)
 	assert_memory_equal(info.addr, any, 16);
 }
 
+/* RFC 9293 MUST-42: both listen for the same port. */
 static void
 test_an_address_goes_before_the_wildcard(void **state)
 {
@@ -255,6 +260,63 @@ test_a_reset_for_nobody_is_dropped(void **state)
 	assert_int_equal(counted(0, TP_TOE_C_RX_STALE), 1);
 }
 
+/* A segment from anywhere, with good checksums. */
+static struct rte_mbuf *
+segment_from(uint32_t addr, uint8_t flags)
+{
+	struct fake_peer p = { .port = 2000, .seq = 1 };
+	struct rte_mbuf *m = fake_segment(&team, &p, flags, 0);
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(
+	                m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+	struct rte_tcp_hdr *tcp = (struct rte_tcp_hdr *)(ip + 1);
+
+	ip->src_addr = rte_cpu_to_be_32(addr);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	tcp->cksum = 0;
+	tcp->cksum = rte_ipv4_udptcp_cksum(ip, tcp);
+	return m;
+}
+
+/* RFC 9293 MUST-63, MUST-57 (RFC 1122 3.2.1.3): no connection, no RST, for what no host can have sent. */
+static void
+test_what_no_host_can_have_sent_is_dropped(void **state)
+{
+	static const uint32_t from[] = { RTE_IPV4(224, 0, 0, 1), RTE_IPV4(255, 255, 255, 255),
+		RTE_IPV4(127, 0, 0, 1), 0, RTE_IPV4(10, 0, 0, 1) };
+
+	(void)state;
+	for (unsigned int i = 0; i < RTE_DIM(from); i++) {
+		assert_true(fake_arrive(&team, 0, segment_from(from[i], TP_TCP_SYN)));
+		assert_true(fake_arrive(&team, 0, segment_from(from[i], TP_TCP_ACK)));
+	}
+	toe_settle();
+	assert_int_equal(team.nb_sent, 0);
+	assert_int_equal(tp_toe_nb_conns(team.toe, 0), 0);
+	assert_int_equal(counted(0, TP_TOE_C_RX_BAD), 2 * RTE_DIM(from));
+	assert_true(fake_arrive(&team, 0, segment_from(RTE_IPV4(10, 0, 0, 2), TP_TCP_SYN)));
+	assert_int_equal(tp_toe_nb_conns(team.toe, 0), 1);
+}
+
+/* RFC 9293 MUST-57: a SYN to a group or to all is nobody's connection, whatever its MAC. */
+static void
+test_groups_have_no_connections(void **state)
+{
+	struct fake_peer p = { .port = 2000, .seq = 1 };
+	struct rte_mbuf *m = fake_segment(&team, &p, TP_TCP_SYN, 0);
+
+	(void)state;
+	memset(rte_pktmbuf_mtod(m, struct rte_ether_hdr *)->dst_addr.addr_bytes, 0xff, 6);
+	assert_false(fake_arrive(&team, 0, m));
+	m = fake_segment(&team, &p, TP_TCP_SYN, 0);
+	rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr))->dst_addr =
+	                rte_cpu_to_be_32(RTE_IPV4(224, 0, 0, 1));
+	assert_false(fake_arrive(&team, 0, m));
+	toe_settle();
+	assert_int_equal(team.nb_sent, 0);
+	assert_int_equal(tp_toe_nb_conns(team.toe, 0), 0);
+}
+
 static void
 test_what_nobody_wants_is_the_hosts(void **state)
 {
@@ -338,6 +400,8 @@ main(void)
 		toe_test(test_full_backlog_answers_with_a_cookie),
 		toe_test(test_refusals_are_so_many_a_second),
 		toe_test(test_a_reset_for_nobody_is_dropped),
+		toe_test(test_what_no_host_can_have_sent_is_dropped),
+		toe_test(test_groups_have_no_connections),
 		toe_test(test_what_nobody_wants_is_the_hosts),
 		toe_test(test_a_syn_on_two_members_makes_one_connection),
 		toe_test(test_no_room_for_another_one),
