@@ -76,13 +76,12 @@ check_ranges(const struct tp_tcp_conn *c)
 	return NULL;
 }
 
-#define FLAGS_ALL (TP_TCP_F_URG_SEND | (TP_TCP_F_URG_SEND - 1))
 #define EVENTS_ALL (TP_TCP_EV_SOFT_ERR | (TP_TCP_EV_SOFT_ERR - 1))
 
 static const char *
 check_marks(const struct tp_tcp_conn *c)
 {
-	MUST((c->flags & ~FLAGS_ALL) == 0, "flags");
+	MUST(!(c->flags & TP_TCP_F_UTO_USER) || c->user_timeout_ms != 0, "a timeout of the user");
 	MUST((c->events & ~EVENTS_ALL) == 0, "events");
 	MUST(!(c->events & TP_TCP_EV_CLOSED), "told to be closed");
 	MUST(c->reason == TP_TCP_R_NONE, "a reason, but no end");

@@ -16,7 +16,7 @@ tp_tcp_conf_default(struct tp_tcp_conf *conf)
 		.window_scale = true,
 		.ecn = true,
 		.mtu_probing = true,
-		.syn_retries = 6,
+		.syn_retries = 7,
 		.retries = 15,
 		.keep_probes = 9,
 		.mtu = 1500,

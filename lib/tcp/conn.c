@@ -71,6 +71,7 @@ tp_tcp_conn_init(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_
 	c->pmtu = conf->mtu;
 	c->peer_mss = v6 ? TCP_MSS_DEFAULT_V6 : TCP_MSS_DEFAULT_V4;
 	c->user_timeout_ms = conf->user_timeout_ns / TP_NS_PER_MS;
+	c->flags |= c->user_timeout_ms != 0 ? TP_TCP_F_UTO_USER : 0;
 	c->rto_us = conf->init_rto_ns / TP_NS_PER_US;
 	c->ssthresh = UINT32_MAX;
 	init_timers(c, now);

@@ -149,10 +149,24 @@ agree_options(struct tp_tcp_conn *c, const struct tp_tcp_seg *syn)
 		c->peer_mss = syn->mss;
 }
 
+/* RFC 5482 3: the peer proposes; what our user said goes first. */
+static void
+check_uto(struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
+{
+	uint32_t s = seg->uto & 0x7fff;
+
+	if (!(seg->opts & TP_TCP_O_UTO) || (c->flags & TP_TCP_F_UTO_USER) || s == 0)
+		return;
+	if (seg->uto & 0x8000)
+		s *= 60;
+	c->user_timeout_ms = RTE_MAX(UTO_MIN_S, RTE_MIN(s, (uint32_t)UTO_MAX_S)) * 1000;
+}
+
 void
 tcp_take_syn(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *syn)
 {
 	agree_options(c, syn);
+	check_uto(c, syn);
 	tcp_mss_update(c);
 	c->irs = syn->seq;
 	c->rcv_nxt = syn->seq + 1;
@@ -177,8 +191,9 @@ static void
 syn_sent_established(
                 struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg, uint64_t now)
 {
-	/* RFC 3168 6.1.1: ECE alone answers a SYN that offered ECN. */
-	if ((seg->flags & (TP_TCP_ECE | TP_TCP_CWR)) != TP_TCP_ECE)
+	/* RFC 3168 6.1.1: ECE alone answers a SYN that offered ECN; who has also sent one that did not
+	 * must not use it. */
+	if ((seg->flags & (TP_TCP_ECE | TP_TCP_CWR)) != TP_TCP_ECE || c->retrans_segs > 0)
 		c->flags &= ~TP_TCP_F_ECN;
 	tcp_ack_process(env, c, seg, true, now);
 	tcp_established(env, c, now);
@@ -250,20 +265,23 @@ in_window(const struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
 }
 
 /* <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, unless it is a RST. Segments without text are answered within
- * a limit, lest two ends that disagree answer each other for ever.
+ * a limit, lest two ends that disagree answer each other for ever, and SYNs, which anybody can send
+ * (RFC 5961 4.2, 7), unless it is the one that opens.
  */
 static void
 answer_unacceptable(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
                 uint64_t now)
 {
 	struct tp_tcp_span old = { seg->seq, seg->seq + seg_len(seg) };
+	bool syn = (seg->flags & TP_TCP_SYN) != 0, limited;
 
 	if (seg->flags & TP_TCP_RST)
 		return;
+	limited = syn ? c->state != TP_TCP_SYN_RCVD : seg->len == 0 && !(seg->flags & TP_TCP_FIN);
 	tcp_count(env, TP_TCP_M_OUT_OF_WINDOW);
 	if (c->state == TP_TCP_TIME_WAIT && (seg->flags & TP_TCP_FIN))
 		tcp_time_wait(env, c, now);
-	if (seg->len == 0 && !(seg->flags & (TP_TCP_SYN | TP_TCP_FIN))) {
+	if (limited) {
 		tcp_challenge_ack(env, c, now);
 		return;
 	}
@@ -287,6 +305,10 @@ check_seq(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg,
 		seg->flags &= ~TP_TCP_SYN;
 		seg->wnd >>= c->snd_wscale; /* RFC 7323 2.2: it was not scaled */
 	}
+	/* RFC 3168 6.1.1: its SYN came again, and does not offer ECN any more. */
+	if (c->state == TP_TCP_SYN_RCVD && (seg->flags & (TP_TCP_SYN | TP_TCP_ACK)) == TP_TCP_SYN &&
+	                seg->seq == c->irs && !(seg->flags & TP_TCP_ECE))
+		c->flags &= ~TP_TCP_F_ECN;
 	/* RFC 7323 3.2: without the timestamp that was agreed on, it is dropped. */
 	if ((c->flags & TP_TCP_F_TS) && !(seg->opts & TP_TCP_O_TS) && !(seg->flags & TP_TCP_RST)) {
 		tcp_count(env, TP_TCP_M_PAWS_DROP);
@@ -301,10 +323,6 @@ check_seq(struct tp_tcp_env *env, struct tp_tcp_conn *c, struct tp_tcp_seg *seg,
 		answer_unacceptable(env, c, seg, now);
 		return false;
 	}
-	/* RFC 7323 4.3 (2). */
-	if ((c->flags & TP_TCP_F_TS) && (seg->opts & TP_TCP_O_TS) &&
-	                tp_seq_leq(seg->seq, c->last_ack_sent))
-		c->ts_recent = seg->ts_val;
 	return true;
 }
 
@@ -347,6 +365,16 @@ check_syn(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg
 
 /* ---- fifth: ACK -------------------------------------------------------------------------- */
 
+/* RFC 7323 4.3 (2). Only now: a blind segment that has guessed nothing but a number in the window
+ * would make all that the peer sends look old. */
+static void
+note_timestamp(struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
+{
+	if ((c->flags & TP_TCP_F_TS) && (seg->opts & TP_TCP_O_TS) &&
+	                tp_seq_leq(seg->seq, c->last_ack_sent))
+		c->ts_recent = seg->ts_val;
+}
+
 /* @return go on */
 static bool
 ack_syn_rcvd(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg *seg,
@@ -356,6 +384,7 @@ ack_syn_rcvd(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_
 		want_rst(c, seg->ack);
 		return false;
 	}
+	note_timestamp(c, seg);
 	c->snd_wl1 = seg->seq;
 	c->snd_wl2 = seg->ack;
 	process_ack(env, c, seg, now);
@@ -402,6 +431,7 @@ check_ack(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg
 		tcp_challenge_ack(env, c, now);
 		return false;
 	}
+	note_timestamp(c, seg);
 	if (c->state == TP_TCP_TIME_WAIT)
 		return true;
 	if (tp_seq_geq(seg->ack, c->snd_una))
@@ -444,19 +474,6 @@ check_ecn(struct tp_tcp_env *env, struct tp_tcp_conn *c, const struct tp_tcp_seg
 		tcp_count(env, TP_TCP_M_ECN_CE_RECV);
 		c->flags |= TP_TCP_F_ECE_SEND;
 	}
-}
-
-/* RFC 5482 3: the peer proposes; what our user said goes first. */
-static void
-check_uto(struct tp_tcp_conn *c, const struct tp_tcp_seg *seg)
-{
-	uint32_t s = seg->uto & 0x7fff;
-
-	if (!(seg->opts & TP_TCP_O_UTO) || c->user_timeout_ms != 0 || s == 0)
-		return;
-	if (seg->uto & 0x8000)
-		s *= 60;
-	c->user_timeout_ms = RTE_MAX(UTO_MIN_S, RTE_MIN(s, (uint32_t)UTO_MAX_S)) * 1000;
 }
 
 static void

@@ -239,14 +239,10 @@ put_payload(struct tp_tcp_env *env, struct rte_mbuf *m, const struct rte_mbuf *s
 /* ---- RST, SYN, ACK --------------------------------------------------------------------- */
 
 static struct rte_mbuf *
-make_rst(struct tp_tcp_env *env, const struct tp_tcp_key *key, bool v6, uint32_t seq, uint32_t ack,
-                uint8_t ack_flag)
+make_rst(struct tp_tcp_env *env, struct rte_mbuf *m, const struct tp_tcp_key *key, uint32_t seq,
+                uint32_t ack, uint8_t ack_flag, uint8_t opt_len)
 {
-	struct rte_mbuf *m = new_buffer(env, env->pool);
-
-	if (m == NULL)
-		return NULL;
-	put_header(m, key, v6, seq, ack, TP_TCP_RST | ack_flag, 0, 0);
+	put_header(m, key, !tp_tcp_key_is_v4(key), seq, ack, TP_TCP_RST | ack_flag, 0, opt_len);
 	tcp_count(env, TP_TCP_M_OUT_SEGS);
 	tcp_count(env, TP_TCP_M_OUT_RSTS);
 	return m;
@@ -255,27 +251,31 @@ make_rst(struct tp_tcp_env *env, const struct tp_tcp_key *key, bool v6, uint32_t
 struct rte_mbuf *
 tp_tcp_refuse(struct tp_tcp_env *env, const struct tp_tcp_key *key, const struct tp_tcp_seg *seg)
 {
-	bool v6 = !tp_tcp_key_is_v4(key);
 	uint32_t len = seg->len;
+	struct rte_mbuf *m;
 
 	if (seg->flags & TP_TCP_RST)
 		return NULL;
-	if (seg->flags & TP_TCP_ACK)
-		return make_rst(env, key, v6, seg->ack, 0, 0);
-	len += (seg->flags & TP_TCP_SYN ? 1 : 0) + (seg->flags & TP_TCP_FIN ? 1 : 0);
-	return make_rst(env, key, v6, 0, seg->seq + len, TP_TCP_ACK);
-}
-
-static struct rte_mbuf *
-send_rst(struct tp_tcp_env *env, struct tp_tcp_conn *c)
-{
-	bool ack = (c->flags & TP_TCP_F_RST_ACK) != 0;
-	struct rte_mbuf *m;
-
-	m = make_rst(env, &c->key, is_v6(c), c->rst_seq, ack ? c->rst_ack : 0,
-	                ack ? TP_TCP_ACK : 0);
+	m = new_buffer(env, env->pool);
 	if (m == NULL)
 		return NULL;
+	if (seg->flags & TP_TCP_ACK)
+		return make_rst(env, m, key, seg->ack, 0, 0, 0);
+	len += (seg->flags & TP_TCP_SYN ? 1 : 0) + (seg->flags & TP_TCP_FIN ? 1 : 0);
+	return make_rst(env, m, key, 0, seg->seq + len, TP_TCP_ACK, 0);
+}
+
+/* One that ends what was agreed on has timestamps (RFC 7323 3.2), one that refuses has not. */
+static struct rte_mbuf *
+send_rst(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
+{
+	bool ack = (c->flags & TP_TCP_F_RST_ACK) != 0;
+	struct rte_mbuf *m = new_buffer(env, env->pool);
+
+	if (m == NULL)
+		return NULL;
+	make_rst(env, m, &c->key, c->rst_seq, ack ? c->rst_ack : 0, ack ? TP_TCP_ACK : 0,
+	                ack ? tcp_options_data(c, now, options_of(m)) : 0);
 	c->segs_out++;
 	c->flags &= ~(TP_TCP_F_RST_WANTED | TP_TCP_F_RST_ACK);
 	return m;
@@ -477,9 +477,7 @@ may_send_part(const struct tp_tcp_conn *c, uint32_t len, uint32_t unsent)
 		return true;
 	if (!(c->flags & TP_TCP_F_NODELAY) && c->snd_una != c->snd_nxt)
 		return false;
-	if (len == unsent)
-		return (c->flags & TP_TCP_F_PUSH) != 0;
-	return len >= c->snd_wnd_max / 2;
+	return (len == unsent && (c->flags & TP_TCP_F_PUSH)) || len >= c->snd_wnd_max / 2;
 }
 
 /* @param force the timer of 3.8.6.2.1 (4), or a tail loss probe: one segment, as long as it may be
@@ -667,7 +665,7 @@ next_segment(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t now)
 	struct rte_mbuf *m = NULL;
 
 	if (unlikely(c->flags & TP_TCP_F_RST_WANTED))
-		return send_rst(env, c);
+		return send_rst(env, c, now);
 	if (c->state == TP_TCP_CLOSED)
 		return NULL;
 	if (c->state == TP_TCP_SYN_SENT || c->state == TP_TCP_SYN_RCVD)

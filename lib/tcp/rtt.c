@@ -35,6 +35,7 @@ tcp_rtt_sample(struct tp_tcp_env *env, struct tp_tcp_conn *c, uint64_t rtt_ns, u
 	int64_t r = RTE_MIN(RTE_MAX(rtt_ns / TP_NS_PER_US, 1u), max_us), err;
 
 	(void)now;
+	c->flags &= ~TP_TCP_F_TLP_BLIND;
 	if (c->srtt_us == 0) {
 		c->srtt_us = r;
 		c->rttvar_us = r / 2;

@@ -7,11 +7,13 @@
 /* RFC 8985 7.2 TLP.max_ack_delay: the largest delay of an ACK that is common. */
 #define TLP_MAX_ACK_DELAY_NS (200 * TP_NS_PER_MS)
 
-/* RFC 8985 7.2: not when something better watches. */
+/* RFC 8985 7.2: not when something better watches; 7.3: nor twice without a measurement, as what
+ * a probe repeats tells no time, and a path that became longer would never be noticed. */
 bool
 tcp_tlp_allowed(const struct tp_tcp_conn *c)
 {
-	return (c->flags & TP_TCP_F_SACK) && c->ca == TP_TCP_CA_OPEN && c->sacked_out == 0 &&
+	return (c->flags & (TP_TCP_F_SACK | TP_TCP_F_TLP_BLIND)) == TP_TCP_F_SACK &&
+	       (c->ca == TP_TCP_CA_OPEN || c->ca == TP_TCP_CA_CWR) && c->sacked_out == 0 &&
 	       !c->tlp_out && c->nb_rexmit == 0 && c->state > TP_TCP_SYN_RCVD;
 }
 
@@ -34,7 +36,7 @@ void
 tcp_tlp_sent(struct tp_tcp_env *env, struct tp_tcp_conn *c, bool again)
 {
 	c->flags &= ~(TP_TCP_F_TLP_NOW | TP_TCP_F_TLP_RETRANS);
-	c->flags |= again ? TP_TCP_F_TLP_RETRANS : 0;
+	c->flags |= again ? TP_TCP_F_TLP_RETRANS | TP_TCP_F_TLP_BLIND : TP_TCP_F_TLP_BLIND;
 	c->tlp_out = true;
 	c->tlp_end_seq = c->snd_nxt;
 	tcp_count(env, TP_TCP_M_LOSS_PROBES);

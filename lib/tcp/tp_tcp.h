@@ -280,7 +280,7 @@ struct tp_tcp_conf {
 	bool pacing;              /**< spread a window over the round trip */
 	bool mtu_probing;         /**< RFC 4821 after timeouts */
 	bool keepalive;           /**< off by default (RFC 9293 MUST-25) */
-	uint8_t syn_retries;      /**< SYN and SYN-ACK, default 6 */
+	uint8_t syn_retries;      /**< SYN and SYN-ACK, default 7 (MUST-23: three minutes) */
 	uint8_t retries;          /**< retransmissions of data, default 15 (R2 >= 100 s) */
 	uint8_t keep_probes;      /**< default 9 */
 	uint16_t mtu;             /**< of the team: the smallest of its members' */
@@ -291,7 +291,7 @@ struct tp_tcp_conf {
 	uint64_t keep_intvl_ns;   /**< default 75 s */
 	uint64_t user_timeout_ns; /**< 0: by retries only */
 	uint64_t msl_ns;          /**< TIME_WAIT lasts two; default 30 s */
-	uint64_t delack_ns;       /**< default 40 ms, < 500 ms (MUST-59) */
+	uint64_t delack_ns;       /**< default 40 ms, < 500 ms (MUST-40) */
 	uint64_t min_rto_ns;      /**< default 200 ms */
 	uint64_t max_rto_ns;      /**< default 120 s, >= 60 s (RFC 6298 2.5) */
 	uint64_t init_rto_ns;     /**< default 1 s */
@@ -401,6 +401,8 @@ struct rte_mempool *tp_tcp_rec_pool_create(
 #define TP_TCP_F_EXEMPT 0x8000000      /**< this recovery repairs what is no sign of congestion */
 #define TP_TCP_F_MTU_PROBE 0x10000000  /**< a record with PROBE is in flight */
 #define TP_TCP_F_URG_SEND 0x20000000   /**< snd_up holds and is not yet acknowledged */
+#define TP_TCP_F_TLP_BLIND 0x40000000  /**< no RTT was measured since a probe (RFC 8985 7.3) */
+#define TP_TCP_F_UTO_USER 0x80000000u  /**< the user chose its timeout: the peer may not */
 
 /** Congestion state, as Linux names it. */
 enum tp_tcp_ca {

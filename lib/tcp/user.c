@@ -230,6 +230,7 @@ tp_tcp_set(struct tp_tcp_env *env, struct tp_tcp_conn *c, enum tp_tcp_opt opt, u
 		if (value > UINT32_MAX)
 			return -EINVAL;
 		c->user_timeout_ms = value;
+		set_flag(c, TP_TCP_F_UTO_USER, value != 0);
 		return 0;
 	case TP_TCP_OPT_CC:
 		return set_cc(c, value);

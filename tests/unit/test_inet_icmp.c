@@ -283,6 +283,7 @@ static const struct error_case errors[] = {
 	{ false, 129, 0, -1, 0, 0 },
 };
 
+/* RFC 9293 MUST-54; MUST-55: source quench is none, and MUST-56: what is transient is no hard one. */
 static void
 test_errors(void **state)
 {

@@ -205,6 +205,7 @@ test_router_advertisement_off(void **state)
 
 /* ---- source addresses ------------------------------------------------------------------------ */
 
+/* RFC 9293 MUST-44; MUST-46: nothing is opened to a group, to all, or to ourselves. */
 static void
 test_source(void **state)
 {

@@ -332,6 +332,7 @@ l4_ok(uint8_t proto, uint32_t end)
 	return rte_le_to_cpu_32(crc) == frame_crc32c(out.b + in.l4, end - in.l4);
 }
 
+/* RFC 9293 MUST-2. */
 static void
 checksums_are_made_in_software(void **state)
 {

@@ -267,7 +267,7 @@ settings_have_limits(void **state)
 	BAD(syn_retries, 0, "syn_retries");
 	BAD(retries, 0, "retries");
 	BAD(keep_probes, 0, "keep_probes");
-	BAD(delack_ns, 500 * TP_NS_PER_MS, "delack"); /* RFC 9293 MUST-59 */
+	BAD(delack_ns, 500 * TP_NS_PER_MS, "delack"); /* RFC 9293 MUST-40 */
 	BAD(max_rto_ns, 59 * TP_NS_PER_S, "max_rto"); /* RFC 6298 2.5 */
 	BAD(min_rto_ns, 121 * TP_NS_PER_S, "min_rto");
 	BAD(init_rto_ns, 1, "init_rto");

@@ -334,39 +334,6 @@ time_wait_answers_a_repeated_fin(void **state)
 	assert_state(f, "CLOSED");
 }
 
-/* RFC 6191 2, RFC 9293 3.6.1 (MAY-2). */
-static void
-time_wait_may_be_reopened(void **state)
-{
-	struct tcp_fix *f = *state;
-	struct tp_tcp_seg syn = { .flags = TP_TCP_SYN, .opts = TP_TCP_O_TS };
-	uint32_t ts, seq;
-
-	tcp_state(f, TP_TCP_TIME_WAIT);
-	ts = f->c.ts_recent;
-	seq = f->c.rcv_nxt;
-#define MAY(v, s) (syn.ts_val = (v), syn.seq = (s), tp_tcp_may_reopen(&f->c, &syn))
-	assert_true(MAY(ts + 1, seq - 1000));
-	assert_false(MAY(ts, seq));
-	assert_true(MAY(ts, seq + 1));
-	assert_false(MAY(ts - 1, seq + 1));
-	syn.opts = 0;
-	assert_false(MAY(0, seq));
-	assert_true(MAY(0, seq + 1));
-	f->c.flags &= ~TP_TCP_F_TS;
-	syn.opts = TP_TCP_O_TS;
-	assert_true(MAY(1, seq - 5));
-	syn.flags |= TP_TCP_ACK;
-	assert_false(MAY(1, seq + 5));
-	syn.flags = TP_TCP_SYN | TP_TCP_RST;
-	assert_false(MAY(1, seq + 5));
-	syn.flags = TP_TCP_SYN;
-	f->c.state = TP_TCP_LAST_ACK;
-	assert_false(MAY(1, seq + 5));
-	f->c.state = TP_TCP_TIME_WAIT;
-#undef MAY
-}
-
 /* ---- what belongs to nobody ------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.7.1. */
@@ -446,7 +413,6 @@ main(void)
 		TCP_TEST(abort_sends_a_rst_where_the_peer_waits),
 		TCP_TEST(queues_go_with_the_connection),
 		TCP_TEST(time_wait_answers_a_repeated_fin),
-		TCP_TEST(time_wait_may_be_reopened),
 		TCP_TEST(segments_for_nobody_are_refused),
 		TCP_TEST(a_closed_connection_says_nothing),
 	};

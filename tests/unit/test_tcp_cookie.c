@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* SYN cookies (RFC 4987 3.6): nothing is kept, and everything comes back. */
+/* RFC 4987 3.6, SYN cookies: nothing is kept, and everything comes back. */
 
 #include <errno.h>
 

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* Options, received and sent. */
+/* RFC 9293 3.1, 3.2: options, received and sent. */
 
 #include "tcp_int.h"
 #include "test_tcp.h"
@@ -74,6 +74,30 @@ unknown_options_are_skipped(void **state)
 	/* A known one of a strange length, too. */
 	s = PARSE(TP_TCP_SYN, 2, 3, 9, 3, 4, 9, 9, 4, 2);
 	assert_int_equal(s.opts, TP_TCP_O_SACK_PERM);
+}
+
+/* RFC 9293 MUST-64: wherever they begin. */
+static void
+options_begin_anywhere(void **state)
+{
+	uint8_t opt[40];
+
+	(void)state;
+	for (uint8_t nops = 0; nops < 8; nops++) {
+		uint8_t at = nops;
+		struct tp_tcp_seg s;
+
+		memset(opt, 1, sizeof(opt));
+		memcpy(opt + at, (const uint8_t[]){ 2, 4, 0x05, 0xb4, 3, 3, 7 }, 7);
+		at += 7 + (nops & 1);
+		memcpy(opt + at, (const uint8_t[]){ 8, 10, 1, 2, 3, 4, 5, 6, 7, 8 }, 10);
+		s = parse(TP_TCP_SYN, opt, at + 10);
+		assert_int_equal(s.opts, TP_TCP_O_MSS | TP_TCP_O_WSCALE | TP_TCP_O_TS);
+		assert_int_equal(s.mss, 1460);
+		assert_int_equal(s.wscale, 7);
+		assert_int_equal(s.ts_val, 0x01020304);
+		assert_int_equal(s.ts_ecr, 0x05060708);
+	}
 }
 
 /* RFC 9293 MUST-7: prepared to handle an illegal length. */
@@ -199,20 +223,78 @@ a_syn_ack_answers_what_was_offered(void **state)
 	assert_int_equal(f->c.rcv_wscale, 0);
 }
 
-/* RFC 7323 3.2: every segment then has one, and echoes the peer's last. */
+/* RFC 9293 MUST-15: of a peer that says nothing; MUST-16: without what options take. */
 static void
-timestamps_are_echoed(void **state)
+a_silent_peer_gets_the_default(void **state)
 {
 	struct tcp_fix *f = *state;
-	const struct tcp_out *o;
 
-	tcp_state(f, TP_TCP_ESTABLISHED);
-	f->now += 5 * TP_NS_PER_MS;
-	tcp_write(f, 10);
-	o = tcp_expect(f, SEG(.len = 10, .flags = TP_TCP_ACK | TP_TCP_PSH));
-	assert_int_equal(o->seg.opts, TP_TCP_O_TS);
-	assert_int_equal(o->seg.ts_val, TCP_FIX_TS + 5);
-	assert_int_equal(o->seg.ts_ecr, f->c.ts_recent);
+	for (int v6 = 0; v6 < 2; v6++) {
+		f->v6 = v6;
+		f->ts_ours = 0;
+		f->no_ts = false;
+		f->peer.opts = TP_TCP_O_TS;
+		tcp_state(f, TP_TCP_ESTABLISHED);
+		assert_int_equal(f->c.snd_mss, (v6 ? 1220 : 536) - 12);
+		tp_tcp_fini(&f->env, &f->c);
+		f->ts_ours = 0;
+		f->no_ts = true;
+		f->peer.opts = 0;
+		tcp_state(f, TP_TCP_ESTABLISHED);
+		assert_int_equal(f->c.snd_mss, v6 ? 1220 : 536);
+		tp_tcp_fini(&f->env, &f->c);
+		f->ts_ours = 0;
+		f->peer.opts = TP_TCP_O_MSS;
+		f->peer.mss = 9000;
+		tcp_state(f, TP_TCP_ESTABLISHED);
+		assert_int_equal(f->c.snd_mss, v6 ? 1440 : 1460);
+		tp_tcp_fini(&f->env, &f->c);
+	}
+}
+
+/* Every option has its length, and with NOPs they fill the header: nothing pads it but zero. */
+static void
+check_options(const struct tcp_out *o)
+{
+	uint8_t len = (o->hdr[12] >> 4) * 4, at = 20;
+
+	for (; at < len && o->hdr[at] != 0; at += o->hdr[at] == 1 ? 1 : o->hdr[at + 1]) {
+		assert_true(o->hdr[at] == 1 || (at + 1 < len && o->hdr[at + 1] >= 2));
+		if (o->hdr[at] == 2)
+			assert_true(o->seg.flags & TP_TCP_SYN);
+	}
+	assert_true(at <= len);
+	for (; at < len; at++)
+		assert_int_equal(o->hdr[at], 0);
+}
+
+/* RFC 9293 MUST-65: the MSS is a SYN's; MUST-68; MUST-69: padding is zero. */
+static void
+all_headers_are_well_formed(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	for (int plain = 0; plain < 2; plain++) {
+		f->conf.timestamps = f->conf.window_scale = !plain;
+		tcp_syn_sent(f);
+		tp_tcp_fini(&f->env, &f->c);
+		f->ts_ours = 0;
+		f->written = f->read = 0;
+		tcp_state(f, TP_TCP_ESTABLISHED);
+		tcp_in(f, SEG(.seq = 101, .len = 10));
+		tcp_in(f, SEG(.seq = 301, .len = 10));
+		tcp_write(f, 100);
+		tcp_run(f, 2 * TP_NS_PER_S);
+		tp_tcp_shutdown(&f->env, &f->c, f->now);
+		tcp_done(f);
+		tp_tcp_abort(&f->env, &f->c, TP_TCP_R_ABORT, f->now);
+		tcp_done(f);
+		assert_true(tcp_nb_out(f) > 6);
+		while (tcp_nb_out(f) > 0)
+			check_options(tcp_pop(f));
+		tp_tcp_fini(&f->env, &f->c);
+		f->ts_ours = 0;
+	}
 }
 
 int
@@ -223,6 +305,7 @@ main(void)
 		cmocka_unit_test(window_scale_is_at_most_14),
 		cmocka_unit_test(some_options_are_for_syn_only),
 		cmocka_unit_test(unknown_options_are_skipped),
+		cmocka_unit_test(options_begin_anywhere),
 		cmocka_unit_test(a_lying_length_ends_the_list),
 		cmocka_unit_test(the_end_of_the_list_ends_it),
 		cmocka_unit_test(sack_blocks_come_in_pairs),
@@ -232,7 +315,8 @@ main(void)
 		TCP_TEST(our_syn_over_v6),
 		TCP_TEST(our_syn_offers_nothing_else),
 		TCP_TEST(a_syn_ack_answers_what_was_offered),
-		TCP_TEST(timestamps_are_echoed),
+		TCP_TEST(a_silent_peer_gets_the_default),
+		TCP_TEST(all_headers_are_well_formed),
 	};
 
 	return cmocka_run_group_tests(tests, tcp_group_setup, tcp_group_teardown);

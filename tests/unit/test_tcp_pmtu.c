@@ -2,8 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* Path MTU: RFC 1191 and 8201 (what routers say), RFC 5927 (whether to believe it), RFC 4821 (when
- * they say nothing). */
+/* RFC 4821: path MTU when routers say nothing; RFC 1191 and 8201: when they do. */
 
 #include "test_tcp_send.h"
 
@@ -134,29 +133,6 @@ test_plateaus(void **state)
 	assert_int_equal(f->c.pmtu, 1492);
 	icmp(f, TP_TCP_ICMP_MTU, S(0), 0);
 	assert_int_equal(f->c.pmtu, 1006);
-}
-
-/* RFC 5927 5.2: hard errors end what is not yet established, and nothing else. */
-static void
-test_hard_and_soft(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	send_start(f);
-	send_write(f, 1);
-	tcp_events(f);
-	icmp(f, TP_TCP_ICMP_HARD, S(0), 0);
-	assert_int_equal(f->c.state, TP_TCP_ESTABLISHED);
-	assert_int_equal(tcp_events(f), TP_TCP_EV_SOFT_ERR);
-	tp_tcp_fini(&f->env, &f->c);
-	tcp_state(f, TP_TCP_SYN_SENT);
-	icmp(f, TP_TCP_ICMP_SOFT, 0, 0);
-	assert_int_equal(f->c.state, TP_TCP_SYN_SENT);
-	icmp(f, TP_TCP_ICMP_HARD, 5, 0); /* not our SYN's number */
-	assert_int_equal(f->c.state, TP_TCP_SYN_SENT);
-	icmp(f, TP_TCP_ICMP_HARD, 0, 0);
-	assert_int_equal(f->c.state, TP_TCP_CLOSED);
-	assert_int_equal(f->c.reason, TP_TCP_R_UNREACHABLE);
 }
 
 /* ---- RFC 4821 ---- */
@@ -333,7 +309,6 @@ main(void)
 		TCP_TEST(test_bounds),
 		TCP_TEST(test_bounds_v6),
 		TCP_TEST(test_plateaus),
-		TCP_TEST(test_hard_and_soft),
 		TCP_TEST(test_black_hole),
 		TCP_TEST(test_black_hole_off),
 		TCP_TEST(test_search),

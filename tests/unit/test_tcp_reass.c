@@ -75,36 +75,6 @@ without_sack_none_is_reported(void **state)
 	tcp_expect(f, SEG(.ack = 1));
 }
 
-/* RFC 2883 4: the first block says what came twice. */
-static void
-duplicates_are_reported_first(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	tcp_state(f, TP_TCP_ESTABLISHED);
-	tcp_in(f, SEG(.seq = 1, .len = 100));
-	tcp_in(f, SEG(.seq = 101, .len = 100));
-	tcp_flush(f);
-	/* 4.1.1: below the ACK. */
-	tcp_in(f, SEG(.seq = 101, .len = 100));
-	tcp_expect(f, SEG(.ack = 201, .nb_sack = 1, .sack = { { 101, 201 } }));
-	tcp_in(f, SEG(.seq = 301, .len = 100));
-	tcp_expect(f, SEG(.ack = 201, .nb_sack = 1, .sack = { { 301, 401 } }));
-	/* 4.1.3: within a block. */
-	tcp_in(f, SEG(.seq = 301, .len = 50));
-	tcp_expect(f, SEG(.ack = 201, .nb_sack = 2, .sack = { { 301, 351 }, { 301, 401 } }));
-	/* 4.2.1: partly new. */
-	tcp_in(f, SEG(.seq = 351, .len = 100));
-	tcp_expect(f, SEG(.ack = 201, .nb_sack = 2, .sack = { { 351, 401 }, { 301, 451 } }));
-	/* Once. */
-	tcp_in(f, SEG(.seq = 451, .len = 10));
-	tcp_expect(f, SEG(.ack = 201, .nb_sack = 1, .sack = { { 301, 461 } }));
-	tcp_in(f, SEG(.seq = 151, .len = 150));
-	tcp_expect(f, SEG(.ack = 461, .nb_sack = 1, .sack = { { 151, 201 } }));
-	assert_int_equal(tcp_read(f), 460);
-	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_SENT], 4);
-}
-
 /* Any pieces in any order, overlapping anyhow, give the stream. */
 static void
 random_pieces_give_the_stream(void **state)
@@ -192,7 +162,7 @@ joined_text_is_trimmed_to_the_window(void **state)
 
 /* ---- the window -------------------------------------------------------------------------------- */
 
-/* RFC 9293 MUST-33: the right edge stays; MUST-39: it moves by an MSS at least; SHLD-14. */
+/* RFC 9293 SHLD-14: the right edge stays; MUST-39: it moves by an MSS at least. */
 static void
 the_window_closes_and_opens(void **state)
 {
@@ -375,7 +345,6 @@ main(void)
 		TCP_TEST(gaps_are_reported_newest_first),
 		TCP_TEST(without_timestamps_four_blocks_fit),
 		TCP_TEST(without_sack_none_is_reported),
-		TCP_TEST(duplicates_are_reported_first),
 		TCP_TEST(random_pieces_give_the_stream),
 		TCP_TEST(a_run_out_of_order_is_one_record),
 		TCP_TEST(text_is_trimmed_to_the_window),

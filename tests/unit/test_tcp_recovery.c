@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* Congestion states: RFC 6675 5 (by RACK), RFC 5681 3.1 and 4.3 (timeouts), RFC 5682 (F-RTO), RFC
+/* RFC 6675 5 (by RACK), congestion states, RFC 5681 3.1 and 4.3 (timeouts), RFC 5682 (F-RTO), RFC
  * 3522 and 3708 (undo), RFC 3168 6.1.2 (ECE), and losses that are no sign of congestion. */
 
 #include "test_tcp_send.h"
@@ -273,68 +273,6 @@ test_no_undo(void **state)
 
 /* ---- RFC 3168 6.1.2 ---- */
 
-static void
-test_ece(void **state)
-{
-	struct tcp_fix *f = *state;
-	const uint8_t ece = TP_TCP_ACK | TP_TCP_ECE;
-	const struct tcp_out *out;
-
-	send_start(f);
-	f->c.flags |= TP_TCP_F_ECN;
-	send_flight(f, 20);
-	send_write(f, 60);
-	tcp_flush(f);
-	tcp_in(f, SEND_ACK(1, .flags = ece));
-	assert_int_equal(f->c.ca, TP_TCP_CA_CWR);
-	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
-	/* Once in a window. */
-	for (uint32_t i = 2; i <= 20; i++)
-		tcp_in(f, SEND_ACK(i, .flags = ece));
-	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
-	assert_int_equal(f->env.mib[TP_TCP_M_ECN_ECE_RECV], 20);
-	/* The first new segment says CWR, the others do not; nothing is sent again. */
-	out = tcp_pop(f);
-	assert_int_equal(out->seg.seq, S(20));
-	assert_true(out->seg.flags & TP_TCP_CWR);
-	while (tcp_nb_out(f) > 0)
-		assert_false(tcp_pop(f)->seg.flags & TP_TCP_CWR);
-	assert_int_equal(f->c.retrans_segs, 0);
-	assert_in_range(tcp_in_flight(&f->c), 13 * SEND_MSS, 14 * SEND_MSS);
-	/* The next window may be marked again. */
-	tcp_in(f, SEND_ACK(21));
-	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
-	tcp_in(f, SEND_ACK(22, .flags = ece));
-	assert_int_equal(f->c.ca, TP_TCP_CA_CWR);
-	assert_true(f->c.ssthresh < 14 * SEND_MSS);
-}
-
-static void
-test_ece_not_agreed(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	send_start_flight(f, 20);
-	tcp_in(f, SEND_ACK(1, .flags = TP_TCP_ACK | TP_TCP_ECE));
-	assert_int_equal(f->c.ca, TP_TCP_CA_OPEN);
-}
-
-/* A loss in CWR is repaired without a second reduction. */
-static void
-test_loss_in_cwr(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	send_start(f);
-	f->c.flags |= TP_TCP_F_ECN;
-	send_flight(f, 20);
-	tcp_in(f, SEND_ACK(1, .flags = TP_TCP_ACK | TP_TCP_ECE));
-	send_sack(f, 1, 2, 10);
-	tcp_expect(f, SEG(.seq = S(1), .len = SEND_MSS));
-	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
-	assert_int_equal(f->c.ssthresh, 14 * SEND_MSS);
-}
-
 /* ---- exempt ---- */
 
 /* The member died with all of the window: one segment goes out at once, its ACK finds the rest, and
@@ -466,9 +404,6 @@ main(void)
 		TCP_TEST(test_undo_by_dsack),
 		TCP_TEST(test_undo_by_timestamp),
 		TCP_TEST(test_no_undo),
-		TCP_TEST(test_ece),
-		TCP_TEST(test_ece_not_agreed),
-		TCP_TEST(test_loss_in_cwr),
 		TCP_TEST(test_path_changed),
 		TCP_TEST(test_path_changed_nothing_lost),
 		TCP_TEST(test_path_changed_then_loss),

@@ -115,7 +115,7 @@ test_granularity(void **state)
 	assert_true(f->c.rto_us < 52000);
 }
 
-/* (5.5): twice as long each time, up to the maximum; RFC 6298 5 and Karn: it stays until a sample
+/* (5.5), RFC 9293 MUST-19: twice as long each time, up to the maximum; RFC 6298 5 and Karn: it stays until a sample
  * comes. */
 static void
 test_backoff(void **state)
@@ -146,7 +146,7 @@ test_backoff(void **state)
 	assert_in_range(f->c.rto_us, 100000, 300000);
 }
 
-/* 3 (Karn): what was sent twice gives no sample... */
+/* 3 (Karn), RFC 9293 MUST-18: what was sent twice gives no sample... */
 static void
 test_karn(void **state)
 {

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* RFC 2018 and 2883, the sender: blocks, the scoreboard, duplicates. */
+/* RFC 2018, the sender: blocks, the scoreboard. */
 
 #include "test_tcp_send.h"
 
@@ -114,52 +114,6 @@ test_nonsense_is_counted(void **state)
 	}
 }
 
-/* RFC 2883 4.1: below the ACK. It counts only where something was sent twice. */
-static void
-test_dsack_below_ack(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	start(f, 5);
-	tcp_in(f, SEND_ACK(2, .nb_sack = 1, .sack = { SACK(0, 1) }));
-	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_RECV], 1);
-	assert_int_equal(f->c.rack_reo_wnd_mult, 1);
-	f->c.retrans_segs = 1;
-	tcp_in(f, SEND_ACK(2, .nb_sack = 1, .sack = { SACK(0, 1) }));
-	assert_int_equal(f->c.rack_reo_wnd_mult, 2);
-	assert_int_equal(f->c.sacked_out, 0);
-	assert_int_equal(f->env.mib[TP_TCP_M_SACK_INVALID], 0);
-}
-
-/* RFC 2883 4.2: inside of the second block. */
-static void
-test_dsack_in_second_block(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	start(f, 8);
-	f->c.retrans_segs = 1;
-	tcp_in(f, SEG(.nb_sack = 2, .sack = { SACK(4, 5), SACK(3, 6) }));
-	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_RECV], 1);
-	assert_int_equal(f->c.rack_reo_wnd_mult, 2);
-	assert_int_equal(f->c.sacked_out, 3 * SEND_MSS);
-	/* Not a duplicate: outside. */
-	tcp_in(f, SEG(.nb_sack = 2, .sack = { SACK(6, 7), SACK(3, 6) }));
-	assert_int_equal(f->env.mib[TP_TCP_M_DSACK_RECV], 1);
-}
-
-/* A DSACK of ages ago is a lie. */
-static void
-test_dsack_too_old(void **state)
-{
-	struct tcp_fix *f = *state;
-
-	start(f, 3);
-	f->c.retrans_segs = 1;
-	tcp_in(f, SEG(.nb_sack = 1, .sack = { { 1 - (1u << 25), 1 - (1u << 25) + 100 } }));
-	assert_int_equal(f->c.rack_reo_wnd_mult, 1);
-}
-
 /* RFC 2018 8: at a timeout what is SACKed at snd_una the peer has thrown away. */
 static void
 test_reneging(void **state)
@@ -237,9 +191,6 @@ main(void)
 		TCP_TEST(test_part_of_a_large_record),
 		TCP_TEST(test_no_crumbs),
 		TCP_TEST(test_nonsense_is_counted),
-		TCP_TEST(test_dsack_below_ack),
-		TCP_TEST(test_dsack_in_second_block),
-		TCP_TEST(test_dsack_too_old),
 		TCP_TEST(test_reneging),
 		TCP_TEST(test_not_agreed),
 		TCP_TEST(test_random_blocks),

@@ -134,6 +134,34 @@ payload_is_trimmed(void **state)
 				}
 }
 
+/* RFC 9293 MUST-50: options of IP are skipped, known or not. */
+static void
+options_of_ip_are_ignored(void **state)
+{
+	struct tp_tcp_seg seg;
+	struct frame f;
+	uint16_t sum;
+
+	(void)state;
+	for (uint8_t len = 4; len <= 40; len += 4) {
+		frame_reset(&f);
+		frame_eth(&f);
+		frame_ip4(&f, IPPROTO_TCP, len);
+		memset(f.b + f.ip4 + 20, 1, len);
+		memcpy(f.b + f.ip4 + 20, (const uint8_t[]){ 94, 4, 1, 2 }, 4);
+		frame_tcp(&f, 0);
+		frame_payload(&f, 33);
+		frame_end(&f);
+		frame_be16(f.b + f.l4 + CKSUM_OFF, 0);
+		sum = frame_sum(f.b + f.l4, f.len - f.l4,
+		                frame_pseudo(f.b + RTE_ETHER_HDR_LEN, IPPROTO_TCP, f.len - f.l4));
+		frame_be16(f.b + f.l4 + CKSUM_OFF, ~sum);
+		assert_int_equal(parse(test_mbuf(f.b, f.len), &seg), 0);
+		assert_int_equal(seg.len, 33);
+		check_payload(&f, 0, &seg);
+	}
+}
+
 /* RFC 9293 MUST-3: the checksum is checked; every bit counts, also over odd buffers. */
 static void
 wrong_checksums_are_refused(void **state)
@@ -303,6 +331,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(fields_are_read),
 		TEST(payload_is_trimmed),
+		TEST(options_of_ip_are_ignored),
 		TEST(wrong_checksums_are_refused),
 		TEST(what_the_port_says_of_a_checksum_counts),
 		TEST(congestion_experienced_is_seen),

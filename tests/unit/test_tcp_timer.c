@@ -25,7 +25,7 @@ shut_window(struct tcp_fix *f)
 	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_PERSIST);
 }
 
-/* RFC 9293 MUST-36, SHLD-29 (after an RTO), SHLD-30 (backoff). */
+/* RFC 9293 MUST-35, MUST-36, SHLD-29 (after an RTO), SHLD-30 (backoff). */
 static void
 a_shut_window_is_probed(void **state)
 {
@@ -140,7 +140,7 @@ an_idle_peer_is_asked(void **state)
 	tcp_expect(f, SEG(.seq = 0, .ack = 11));
 }
 
-/* RFC 9293 MUST-29: not after one lost probe. */
+/* RFC 9293 MUST-24: its user asks for it; MUST-29: not after one lost probe. */
 static void
 a_peer_that_never_answers_is_dead(void **state)
 {
@@ -203,7 +203,7 @@ user_timeout_ends_keepalive_and_persist(void **state)
 
 /* ---- retransmission, as far as the engine's core drives it --------------------------------------- */
 
-/* RFC 9293 MUST-20..23: SYN by its own limit, data by R2; the user hears. */
+/* RFC 9293 MUST-22: SYN by its own limit; the user hears. */
 static void
 an_unanswered_syn_ends(void **state)
 {
@@ -224,6 +224,29 @@ an_unanswered_syn_ends(void **state)
 	assert_int_equal(tp_tcp_next(&f->c), TP_NEVER);
 }
 
+/* RFC 9293 MUST-23: R2 of a SYN is three minutes at least, and of a SYN-ACK, unless settings say less. */
+static void
+a_syn_is_repeated_for_three_minutes(void **state)
+{
+	static const enum tp_tcp_state states[] = { TP_TCP_SYN_SENT, TP_TCP_SYN_RCVD };
+	struct tcp_fix *f = *state;
+	uint64_t begin, last;
+
+	for (unsigned int i = 0; i < RTE_DIM(states); i++) {
+		begin = last = f->now;
+		tcp_state(f, states[i]);
+		while (f->c.state != TP_TCP_CLOSED) {
+			last = f->now;
+			tcp_tick(f);
+		}
+		assert_true(last - begin >= 120 * TP_NS_PER_S);
+		assert_true(f->now - begin >= 180 * TP_NS_PER_S);
+		tcp_flush(f);
+		tp_tcp_fini(&f->env, &f->c);
+	}
+}
+
+/* RFC 9293 MUST-20 (c), MUST-21: R2 by the settings, or by the user (further above). */
 static void
 unanswered_data_ends(void **state)
 {
@@ -351,6 +374,7 @@ main(void)
 		TCP_TEST(data_in_flight_needs_no_keepalive),
 		TCP_TEST(user_timeout_ends_keepalive_and_persist),
 		TCP_TEST(an_unanswered_syn_ends),
+		TCP_TEST(a_syn_is_repeated_for_three_minutes),
 		TCP_TEST(unanswered_data_ends),
 		TCP_TEST(early_calls_do_nothing),
 		TCP_TEST(nothing_to_do_needs_no_timer),

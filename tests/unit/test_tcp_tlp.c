@@ -194,6 +194,53 @@ test_tail_loss(void **state)
 	assert_null(f->c.tx_head);
 }
 
+/* 7.3: not twice without a measurement between (Karn: what the probe repeats tells no time), or a
+ * path that became longer would never be noticed.
+ */
+static void
+test_measured_between(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	probe(f);
+	tcp_in(f, SEND_ACK(5));
+	tcp_in(f, SEND_ACK(5, .nb_sack = 1, .sack = { SACK(4, 5) }));
+	assert_false(f->c.tlp_out);
+	send_write(f, 2);
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_RTO);
+	f->now += SEND_RTT;
+	tcp_in(f, SEND_ACK(6));
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_TLP);
+	f->now += SEND_RTT;
+	tcp_in(f, SEND_ACK(7));
+	send_write(f, 2);
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_TLP);
+}
+
+/* 7.2 excludes fast recovery and RTO recovery; a window that shrinks for ECE is neither. */
+static void
+test_in_cwr(void **state)
+{
+	struct tcp_fix *f = *state;
+
+	send_start(f);
+	f->c.flags |= TP_TCP_F_ECN;
+	send_flight(f, 6);
+	tcp_in(f, SEND_ACK(2, .flags = TP_TCP_ACK | TP_TCP_ECE));
+	assert_int_equal(f->c.ca, TP_TCP_CA_CWR);
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_TLP);
+	assert_int_equal(tcp_tick(f), 2 * f->c.srtt_us * TP_NS_PER_US);
+	tcp_expect(f, SEG(.seq = S(5), .len = SEND_MSS));
+	assert_int_equal(f->c.rexmit_kind, TP_TCP_REXMIT_RTO);
+	/* The tail was lost: it is repaired without a timeout, nor a second reduction. */
+	f->now += SEND_RTT;
+	uint32_t ssthresh = f->c.ssthresh;
+	tcp_in(f, SEND_ACK(2, .nb_sack = 1, .sack = { SACK(5, 6) }));
+	assert_int_equal(f->c.ca, TP_TCP_CA_RECOVERY);
+	assert_int_equal(f->c.ssthresh, ssthresh);
+	assert_int_equal(f->env.mib[TP_TCP_M_TIMEOUTS], 0);
+}
+
 /* A probe that the ACK overtakes is not sent. */
 static void
 test_late_timer(void **state)
@@ -226,6 +273,8 @@ main(void)
 		TCP_TEST(test_one_loss_repaired),
 		TCP_TEST(test_duplicate_answers),
 		TCP_TEST(test_tail_loss),
+		TCP_TEST(test_measured_between),
+		TCP_TEST(test_in_cwr),
 		TCP_TEST(test_late_timer),
 	};
 
