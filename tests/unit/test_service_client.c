@@ -278,6 +278,7 @@ test_nobody_there_to_connect(void **state)
 	assert_int_equal(client_start(team.toe, &c, conf.max_conns), -ENETDOWN);
 	look();
 	assert_int_equal(result.nb_open, 0);
+	assert_true(result.elapsed_ns < 3600 * TP_NS_PER_S); /* none has ended: until now */
 }
 
 int
