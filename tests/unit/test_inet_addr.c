@@ -506,6 +506,28 @@ test_report_of_nothing(void **state)
 	assert_int_equal(tp_inet_next(inet), TP_NEVER);
 }
 
+/* Without buffers nothing is reported; that is counted, and told at the next chance. */
+static void
+test_report_without_buffers(void **state)
+{
+	static struct rte_mbuf *all[TEST_POOL_SIZE];
+	unsigned int nb = 0;
+
+	(void)state;
+	conf.mld = true;
+	start();
+	while (nb < TEST_POOL_SIZE && (all[nb] = rte_pktmbuf_alloc(test_pool())) != NULL)
+		nb++;
+	tp_inet_report(inet, now);
+	run_until(now + 10 * SEC);
+	rte_pktmbuf_free_bulk(all, nb);
+	assert_int_equal(take(), 0);
+	assert_true(mib(TP_INET_M_NO_MBUF) > 0);
+	tp_inet_report(inet, now);
+	run_until(now + 10 * SEC);
+	assert_int_equal(take(), 2);
+}
+
 /* ---- addresses as such -------------------------------------------------------------------- */
 
 static void
@@ -700,6 +722,7 @@ main(void)
 		test(test_announce_all),
 		test(test_report_all),
 		test(test_report_of_nothing),
+		test(test_report_without_buffers),
 		test(test_mapped),
 		test(test_what_a_host_may_have),
 		test(test_ends),

@@ -471,6 +471,7 @@ test_unreach(void **state)
 		assert_mac(&eth_of(e)->dst_addr, &mac_2);
 		ip = rte_pktmbuf_mtod_offset(e, const uint8_t *, 14);
 		icmp = rte_pktmbuf_mtod_offset(e, const uint8_t *, info.l4_off);
+		assert_int_equal(ip[v4 ? 8 : 7], 64);
 		if (v4) {
 			assert_true(frame_ip4_ok(ip));
 			assert_int_equal(frame_sum(icmp, e->pkt_len - info.l4_off, 0), 0xffff);
@@ -486,6 +487,28 @@ test_unreach(void **state)
 		assert_true(tp_inet_icmp_parse(e, &info, &err));
 		assert_int_equal(err.kind, port ? TP_INET_E_PORT : TP_INET_E_PROTO);
 		assert_int_equal(err.lport, RTE_BE16(40000));
+		rte_pktmbuf_free(e);
+	}
+}
+
+/* On a VLAN of the team the answer has its tag. */
+static void
+test_unreach_tagged(void **state)
+{
+	(void)state;
+	conf.vlan_tci = 3 << 13 | 77;
+	start();
+	for (int v4 = 0; v4 < 2; v4++) {
+		struct rte_mbuf *e = unreach(datagram(v4, 20), TP_INET_E_PORT);
+		const uint8_t *p;
+
+		assert_non_null(e);
+		p = rte_pktmbuf_mtod(e, const uint8_t *);
+		assert_int_equal(p[12] << 8 | p[13], RTE_ETHER_TYPE_VLAN);
+		assert_int_equal(p[14] << 8 | p[15], 3 << 13 | 77);
+		assert_int_equal(
+		                p[16] << 8 | p[17], v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+		assert_int_equal(p[18] >> 4, v4 ? 4 : 6);
 		rte_pktmbuf_free(e);
 	}
 }
@@ -552,6 +575,7 @@ main(void)
 		test(test_odd_quotes),
 		test(test_error_checksum),
 		test(test_unreach),
+		test(test_unreach_tagged),
 		test(test_unreach_nobody),
 		test(test_unreach_limit),
 	};
