@@ -23,23 +23,32 @@ flow_burst_sse42(const struct tp_flow_conf *conf)
 	return kernel_for(conf);
 }
 
+/* Tuples of a constant length, eight a turn: crc32 can begin one each cycle but takes three, and the
+ * end of a loop of few turns is predicted.
+ */
+static __rte_always_inline void
+crc_tuples(const uint8_t *tuples, const uint16_t len, uint16_t nb, uint32_t *hash)
+{
+	for (; nb >= 8; nb -= 8, tuples += 8 * len, hash += 8) {
+#pragma GCC unroll 8
+		for (unsigned int i = 0; i < 8; i++)
+			hash[i] = ~(uint32_t)crc_add(UINT32_MAX, tuples + i * len, len);
+	}
+	for (; nb > 0; nb--, tuples += len)
+		*hash++ = ~(uint32_t)crc_add(UINT32_MAX, tuples, len);
+}
+
 void
 flow_crc32c_sse42(const struct tp_flow *flow, const uint8_t *tuples, uint16_t len, uint16_t nb,
                 uint32_t *hash)
 {
-	if (len % 4 != 0) {
+	if (len == 12)
+		crc_tuples(tuples, 12, nb, hash);
+	else if (len == 36)
+		crc_tuples(tuples, 36, nb, hash);
+	else if (len % 4 != 0)
 		flow_crc32c_scalar(flow, tuples, len, nb, hash);
-		return;
-	}
-	for (uint16_t i = 0; i < nb; i++, tuples += len) {
-		uint64_t crc = UINT32_MAX;
-
-		if (len == 12)
-			crc = crc_add(crc, tuples, 12);
-		else if (len == 36)
-			crc = crc_add(crc, tuples, 36);
-		else
-			crc = crc_add(crc, tuples, len);
-		hash[i] = ~(uint32_t)crc;
-	}
+	else
+		for (uint16_t i = 0; i < nb; i++, tuples += len)
+			hash[i] = ~(uint32_t)crc_add(UINT32_MAX, tuples, len);
 }
