@@ -242,19 +242,17 @@ skip_tags(const struct shape shape, __mmask16 tagged, struct planes *x)
 static __rte_always_inline void
 skip_tags_ipv6(__mmask16 tagged, struct rte_mbuf *const *pkts, struct planes *x)
 {
-	alignas(64) uint32_t last[LANES];
-
-	for (uint32_t lanes = tagged; lanes != 0; lanes &= lanes - 1) {
-		unsigned int i = rte_bsf32(lanes);
-		const uint8_t *p = frame_of(pkts[i], TAIL_NEED + TAG_LEN);
-
-		memcpy(&last[i], p + TAIL_NEED, sizeof(last[i]));
-	}
 	x->head[7] = _mm512_mask_mov_epi32(x->head[7], tagged, x->tail[0]);
 #pragma GCC unroll 4
 	for (int i = 0; i < 3; i++)
 		x->tail[i] = _mm512_mask_mov_epi32(x->tail[i], tagged, x->tail[i + 1]);
-	x->tail[3] = _mm512_mask_loadu_epi32(x->tail[3], tagged, last);
+	/* By way of memory the vector would have to wait until the words are stored. */
+	for (uint32_t lanes = tagged; lanes != 0; lanes &= lanes - 1) {
+		const uint8_t *p = frame_of(pkts[rte_bsf32(lanes)], TAIL_NEED + TAG_LEN);
+
+		x->tail[3] = _mm512_mask_set1_epi32(x->tail[3], (__mmask16)(lanes & -lanes),
+		                (int)load32(p + TAIL_NEED));
+	}
 }
 
 /* ---- bursts ---------------------------------------------------------------- */
