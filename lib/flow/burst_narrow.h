@@ -83,22 +83,32 @@ load_planes(const uint8_t *const p[4], __m128i d[3])
 	d[2] = _mm_unpacklo_epi64(_mm_unpackhi_epi32(f[0], f[1]), _mm_unpackhi_epi32(f[2], f[3]));
 }
 
-/* Version 4, header of 20 bytes, total length at least 32: are there ports at all? */
+/* Version 4, header of 20 bytes. */
+static __rte_always_inline __m128i
+have_ipv4(const __m128i d[3])
+{
+	return equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00ffffff)), 0x00450008);
+}
+
+/* Version 6. */
+static __rte_always_inline __m128i
+have_ipv6(const __m128i d[3])
+{
+	return equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00f0ffff)), 0x0060dd86);
+}
+
+/* The same with a total length of at least 32: are there ports at all? */
 static __rte_always_inline __m128i
 are_ipv4(const __m128i d[3])
 {
-	__m128i is = equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00ffffff)), 0x00450008);
-
-	return _mm_andnot_si128(none_of(d[1], 0x0000e0ff), is);
+	return _mm_andnot_si128(none_of(d[1], 0x0000e0ff), have_ipv4(d));
 }
 
-/* Version 6, payload of at least 8 bytes. */
+/* The same with a payload of at least 8 bytes. */
 static __rte_always_inline __m128i
 are_ipv6(const __m128i d[3])
 {
-	__m128i is = equal(_mm_and_si128(d[0], _mm_set1_epi32(0x00f0ffff)), 0x0060dd86);
-
-	return _mm_andnot_si128(none_of(d[1], (int)0xf8ff0000), is);
+	return _mm_andnot_si128(none_of(d[1], (int)0xf8ff0000), have_ipv6(d));
 }
 
 /* @param words 0 but for the protocol in the highest byte */
@@ -117,27 +127,54 @@ bits_of_16(const __m128i m[4])
 	return (unsigned int)_mm_movemask_epi8(_mm_packs_epi16(lo, hi));
 }
 
-/* The first look: TCP and UDP in whole packets. */
+/* The first look: TCP and UDP in whole packets. What differs between versions is chosen by masks
+ * before it is compared, so that both are looked at for little more than one.
+ */
 static __rte_always_inline void
 classify_16(const uint8_t *const *p, uint64_t *v4, uint64_t *v6)
 {
-	__m128i is4[4], is6[4], d[3];
+	const __m128i len4 = _mm_set1_epi32(0x0000e0ff), len6 = _mm_set1_epi32((int)0xf8ff0000);
+	const __m128i whole = _mm_set1_epi32((int)0xff00ff3f);
+	__m128i is[4], is6[4], d[3], is4, bits, proto;
 
 #pragma GCC unroll 4
 	for (unsigned int i = 0; i < 4; i++) {
 		load_planes(&p[4 * i], d);
-		is4[i] = are_tcp_udp(_mm_and_si128(d[2], _mm_set1_epi32((int)0xff00ff3f)));
-		is6[i] = are_tcp_udp(_mm_slli_epi32(d[2], 24));
-		is4[i] = _mm_and_si128(is4[i], are_ipv4(d));
-		is6[i] = _mm_and_si128(is6[i], are_ipv6(d));
+		is4 = have_ipv4(d);
+		is6[i] = have_ipv6(d);
+		bits = _mm_or_si128(_mm_and_si128(is4, len4), _mm_and_si128(is6[i], len6));
+		bits = _mm_and_si128(bits, d[1]);
+		proto = _mm_blendv_epi8(d[2], _mm_slli_epi32(d[2], 24), is6[i]);
+		is[i] = are_tcp_udp(_mm_and_si128(proto, whole));
+		is[i] = _mm_andnot_si128(equal(bits, 0), is[i]);
+		is6[i] = _mm_and_si128(is6[i], is[i]);
 	}
-	*v4 = bits_of_16(is4);
 	*v6 = bits_of_16(is6);
+	*v4 = bits_of_16(is) & ~*v6;
 }
 
-/* The second look. */
-static __rte_always_inline struct kinds
-classify_4(const uint8_t *const p[4])
+/* Kinds under construction: of each frame one bit of 64, in either half of a register. */
+struct marks {
+	__m128i v4, v6, ports, special;
+};
+
+/* Mark those of four frames whose 32 bits are set. @param bit of frames 0 and 1, 2 and 3 */
+static __rte_always_inline __m128i
+mark(__m128i marks, const __m128i bit[2], __m128i are)
+{
+	marks = _mm_or_si128(marks, _mm_and_si128(_mm_unpacklo_epi32(are, are), bit[0]));
+	return _mm_or_si128(marks, _mm_and_si128(_mm_unpackhi_epi32(are, are), bit[1]));
+}
+
+static __rte_always_inline uint64_t
+marked(__m128i marks)
+{
+	return (uint64_t)_mm_cvtsi128_si64(_mm_or_si128(marks, _mm_unpackhi_epi64(marks, marks)));
+}
+
+/* The second look. @param bit as for mark() */
+static __rte_always_inline void
+classify_4(const uint8_t *const p[4], const __m128i bit[2], struct marks *marks)
 {
 	__m128i d[3], v4, v6, proto, ports, icmpv6, no_frag;
 
@@ -151,23 +188,12 @@ classify_4(const uint8_t *const p[4])
 	icmpv6 = equal(proto, IPPROTO_ICMPV6);
 	no_frag = _mm_or_si128(none_of(d[2], 0x0000ff3f), v6);
 	v6 = _mm_and_si128(v6, _mm_or_si128(ports, icmpv6));
-	return (struct kinds){
-		.v4 = bits_of(v4),
-		.v6 = bits_of(v6),
-		.ports = bits_of(_mm_and_si128(ports, no_frag)),
-		.special = bits_of(_mm_or_si128(_mm_and_si128(v4, equal(proto, IPPROTO_IGMP)),
-		                _mm_and_si128(v6, icmpv6))),
-	};
-}
-
-/* Put bit j of each mask of `from` to bit i. */
-static __rte_always_inline void
-add_kinds(struct kinds *k, unsigned int i, const struct kinds *from, unsigned int j)
-{
-	k->v4 |= (from->v4 >> j & 1) << i;
-	k->v6 |= (from->v6 >> j & 1) << i;
-	k->ports |= (from->ports >> j & 1) << i;
-	k->special |= (from->special >> j & 1) << i;
+	marks->v4 = mark(marks->v4, bit, v4);
+	marks->v6 = mark(marks->v6, bit, v6);
+	marks->ports = mark(marks->ports, bit, _mm_and_si128(ports, no_frag));
+	marks->special = mark(marks->special, bit,
+	                _mm_or_si128(_mm_and_si128(v4, equal(proto, IPPROTO_IGMP)),
+	                                _mm_and_si128(v6, icmpv6)));
 }
 
 /* @return bytes of tag to skip: with a stripped tag before it, this is a second one, and odd */
@@ -179,29 +205,40 @@ tag_of(const struct rte_mbuf *m, const uint8_t *p)
 	return (uint8_t)((tagged & ((m->ol_flags & STRIPPED) == 0)) * TAG_LEN);
 }
 
-/* Frames that the first look did not take; tagged ones behind their tag. */
+/* Frames that the first look did not take; tagged ones behind their tag. Always four, the last one
+ * again where there are less: how many there are no CPU can predict.
+ */
 static __rte_noinline void
 classify_rest(struct burst *b, struct rte_mbuf *const *pkts, uint64_t lanes)
 {
-	const uint8_t *p[4] = { zeros, zeros, zeros, zeros };
-	unsigned int index[4], n = 0;
-	struct kinds k;
+	const uint64_t last = UINT64_C(1) << (63 - __builtin_clzll(lanes));
+	struct marks marks = { 0 };
+	const uint8_t *p[4];
+	unsigned int index[4];
+	__m128i bits[2];
+	uint64_t bit[4];
 
-	for (; lanes != 0; lanes &= lanes - 1) {
-		unsigned int i = (unsigned int)__builtin_ctzll(lanes);
-
-		b->tag[i] = tag_of(pkts[i], b->p[i]);
-		b->p[i] += b->tag[i];
-		p[n] = b->p[i];
-		index[n++] = i;
-		if (n < 4 && (lanes & (lanes - 1)) != 0)
-			continue;
-		k = classify_4(p);
-		for (; n > 0; p[n] = zeros) {
-			n--;
-			add_kinds(&b->k, index[n], &k, n);
+	while (lanes != 0) {
+#pragma GCC unroll 4
+		for (unsigned int j = 0; j < 4; j++, lanes &= lanes - 1) {
+			index[j] = (unsigned int)__builtin_ctzll(lanes | last);
+			bit[j] = lanes & -lanes;
+			p[j] = b->p[index[j]];
 		}
+#pragma GCC unroll 4
+		for (unsigned int j = 0; j < 4; j++) {
+			b->tag[index[j]] = tag_of(pkts[index[j]], p[j]);
+			p[j] += b->tag[index[j]];
+			b->p[index[j]] = p[j];
+		}
+		bits[0] = _mm_set_epi64x((long long)bit[1], (long long)bit[0]);
+		bits[1] = _mm_set_epi64x((long long)bit[3], (long long)bit[2]);
+		classify_4(p, bits, &marks);
 	}
+	b->k.v4 |= marked(marks.v4);
+	b->k.v6 |= marked(marks.v6);
+	b->k.ports |= marked(marks.ports);
+	b->k.special |= marked(marks.special);
 }
 
 /* Frames too short for a load are read from zeros. */
@@ -347,16 +384,17 @@ static __rte_always_inline uint64_t
 crc_lanes(const struct shape shape, const struct burst *b, struct rte_mbuf *const *pkts,
                 uint64_t lanes, uint32_t *hash)
 {
+	unsigned int i = 0;
 	uint64_t cut = 0;
 
-	/* To count is cheaper than to search for bits, when there is nothing else in the burst. */
-	if (shape.ports && (lanes & (lanes + 1)) == 0) {
-		for (unsigned int i = 0; lanes != 0; i++, lanes >>= 1)
-			cut |= crc_lane(shape, b, pkts, i, hash);
-		return cut;
+	/* Loops of few turns end as predicted, and to count is cheaper than to search for bits. */
+	for (; shape.ports && (lanes & UINT8_MAX) == UINT8_MAX; lanes >>= 8, i += 8) {
+#pragma GCC unroll 8
+		for (unsigned int j = 0; j < 8; j++)
+			cut |= crc_lane(shape, b, pkts, i + j, hash);
 	}
 	for (; lanes != 0; lanes &= lanes - 1)
-		cut |= crc_lane(shape, b, pkts, (unsigned int)__builtin_ctzll(lanes), hash);
+		cut |= crc_lane(shape, b, pkts, i + (unsigned int)__builtin_ctzll(lanes), hash);
 	return cut;
 }
 
