@@ -236,7 +236,7 @@ void
 host_distribute(struct tp_host *h, struct tp_member *me, struct rte_mbuf **pkts, uint16_t nb_pkts,
                 uint64_t flags, uint64_t now)
 {
-	uint32_t hash[TP_BURST_MAX];
+	alignas(RTE_CACHE_LINE_SIZE) uint32_t hash[TP_BURST_MAX];
 	uint64_t special;
 
 	if (unlikely(flags & RX_WORK)) {
@@ -286,7 +286,7 @@ uint16_t
 host_hand_out(struct tp_host *h, struct tp_member *me, uint64_t now)
 {
 	struct host_stash *s = &h->stash;
-	uint32_t hash[TP_BURST_MAX];
+	alignas(RTE_CACHE_LINE_SIZE) uint32_t hash[TP_BURST_MAX];
 	struct rte_mbuf *pkts[TP_BURST_MAX];
 	uint16_t n = RTE_MIN(stash_count(s), hand_out_room(h));
 

@@ -266,21 +266,22 @@ tp_bucket_of(uint32_t hash, uint32_t nb_buckets)
 	return (uint32_t)(((uint64_t)(hash * TP_BUCKET_MIX) * nb_buckets) >> 32);
 }
 
-/** A burst sorted by member. */
+/** A burst sorted by member. Vectors that are stored over the edge of a cache line cost twice. */
 struct tp_scatter {
 	uint16_t first[TP_MAX_MEMBERS + 2]; /**< frames of member i: pkts[first[i]..first[i+1]);
 					     * slot TP_MAX_MEMBERS: frames without a member */
 	uint32_t mask;                      /**< members that got a frame */
-	struct rte_mbuf *pkts[TP_BURST_MAX + 64]; /**< in arrival order per member; slack is
-					     * scratch for vector stores */
-	uint16_t bucket[TP_BURST_MAX + 64];       /**< [arrival index] bucket of each frame */
+	/** In arrival order per member; slack is scratch for vector stores. */
+	alignas(RTE_CACHE_LINE_SIZE) struct rte_mbuf *pkts[TP_BURST_MAX + 64];
+	/** [arrival index] bucket of each frame. */
+	alignas(RTE_CACHE_LINE_SIZE) uint16_t bucket[TP_BURST_MAX + 64];
 };
 
 /** Hash -> bucket -> member -> sorted burst (claims A4, A6). Vector path chosen once.
  * @param map [nb_buckets] members < nb_members, or TP_MEMBER_NONE; readable for 64 bytes
  *   beyond nb_buckets
  * @param nb_members highest member index in the map plus one
- * @param hash [nb_pkts], readable to TP_BURST_MAX
+ * @param hash [nb_pkts], readable to TP_BURST_MAX; best at the beginning of a cache line
  */
 void tp_team_scatter(const uint8_t *map, uint32_t nb_buckets, uint8_t nb_members,
                 struct rte_mbuf *const *pkts, const uint32_t *hash, uint16_t nb_pkts,
