@@ -70,17 +70,25 @@ words_hidden(void)
 
 /* ---- loads ----------------------------------------------------------------- */
 
+/* 16 frames as loaded. */
+struct group {
+	struct rte_mbuf *const *pkts;
+	const uint8_t *p[LANES]; /* the beginning of each frame, or zeros */
+	struct planes x;
+};
+
 /* Find the frames and load bytes 10..41 of each, the first 16, too, or but the first 26, as the
  * policy needs.
- * @param p [LANES] out: the beginning of each frame, or zeros
  */
 static __rte_always_inline void
-load_frames(const struct shape shape, struct rte_mbuf *const *pkts, const uint8_t **p,
-                struct planes *x)
+load_frames(const struct shape shape, struct rte_mbuf *const *pkts, struct group *g)
 {
+	struct planes *x = &g->x;
+	const uint8_t **p = g->p;
 	uint16_t need = shape.careful ? HEAD_NEED : TAIL_NEED;
 	__m512i macs[4], quarters[4], halves[2][4];
 
+	g->pkts = pkts;
 	hide(need);
 #pragma GCC unroll 16
 	for (int i = 0; i < LANES; i++) {
@@ -262,9 +270,10 @@ skip_tags_ipv6(__mmask16 tagged, struct rte_mbuf *const *pkts, struct planes *x)
  */
 static __rte_always_inline __m512i
 hash_with_ipv6(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
-                struct rte_mbuf *const *pkts, const uint8_t *const *p, __mmask16 tagged,
-                struct planes *x, struct kinds *k)
+                struct group *g, __mmask16 tagged, struct kinds *k)
 {
+	struct rte_mbuf *const *pkts = g->pkts;
+	struct planes *x = &g->x;
 	__mmask16 v6 = k->v6;
 
 	classify(x, k, true);
@@ -273,7 +282,7 @@ hash_with_ipv6(const struct tp_flow *flow, struct low_bytes low, const struct sh
 			k->v6 &= find_long(pkts, tagged != 0 ? TAIL_NEED + TAG_LEN : TAIL_NEED);
 		return hash_ipv4(flow, low, shape, x, k);
 	}
-	load_tails(shape, pkts, p, x->tail);
+	load_tails(shape, pkts, g->p, x->tail);
 	tagged &= v6;
 	if (tagged != 0)
 		skip_tags_ipv6(tagged, pkts, x);
@@ -284,20 +293,20 @@ hash_with_ipv6(const struct tp_flow *flow, struct low_bytes low, const struct sh
 /* Anything but plain untagged IPv4 is among the 16 frames. */
 static __rte_always_inline __m512i
 hash_mixed(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
-                struct rte_mbuf *const *pkts, const uint8_t *const *p, __m512i words,
-                struct planes *x, struct kinds *k)
+                struct group *g, __m512i words, struct kinds *k)
 {
+	struct planes *x = &g->x;
 	__mmask16 tagged = are_tagged(words);
 
 	if (tagged != 0) {
-		tagged &= ~find_stripped(pkts);
+		tagged &= ~find_stripped(g->pkts);
 		skip_tags(shape, tagged, x);
 		words = type_words(x);
 		k->v4 = are_ipv4(words);
 	}
 	k->v6 = are_ipv6(words);
 	if (k->v6 != 0)
-		return hash_with_ipv6(flow, low, shape, pkts, p, tagged, x, k);
+		return hash_with_ipv6(flow, low, shape, g, tagged, k);
 	classify(x, k, false);
 	return hash_ipv4(flow, low, shape, x, k);
 }
@@ -306,54 +315,72 @@ hash_mixed(const struct tp_flow *flow, struct low_bytes low, const struct shape 
  * @return false: some frames are too short for this kernel, but not for a careful one
  */
 static __rte_always_inline bool
-hash16(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
-                struct rte_mbuf *const *pkts, uint32_t *hash, __mmask16 *done, __mmask16 *special)
+hash16(const struct tp_flow *flow, struct low_bytes low, const struct shape shape, struct group *g,
+                uint32_t *hash, __mmask16 *done, __mmask16 *special)
 {
-	const uint8_t *p[LANES];
-	struct planes x;
 	struct kinds k = { 0 };
 	__m512i h, words;
 
-	load_frames(shape, pkts, p, &x);
-	x.vlan_id = _mm512_setzero_si512();
-	words = type_words(&x);
+	g->x.vlan_id = _mm512_setzero_si512();
+	words = type_words(&g->x);
 	k.v4 = are_ipv4(words);
 	if (k.v4 == LANES_ALL) {
-		classify(&x, &k, false);
-		h = hash_ipv4(flow, low, shape, &x, &k);
+		classify(&g->x, &k, false);
+		h = hash_ipv4(flow, low, shape, &g->x, &k);
 	} else {
 		if (!shape.careful && are_nothing(words) != 0)
 			return false;
-		hide(pkts);
-		h = hash_mixed(flow, low, shape, pkts, p, words, &x, &k);
+		hide(g->pkts);
+		h = hash_mixed(flow, low, shape, g, words, &k);
 	}
 	_mm512_storeu_si512(hash, h);
 	*done = k.v4 | k.v6;
 	*special = k.special & *done;
 	/* The id of a stripped tag is nowhere in the planes. */
 	if (shape.policy == TP_FLOW_VLAN_SRCMAC)
-		*done &= ~find_stripped(pkts);
+		*done &= ~find_stripped(g->pkts);
 	return true;
 }
 
 typedef void (*hash16_fn)(const struct tp_flow *flow, struct rte_mbuf *const *pkts, uint32_t *hash,
                 __mmask16 *done, __mmask16 *special);
 
+/* Frames first..first+15 of a burst. */
+static __rte_always_inline void
+hash_group(const struct tp_flow *flow, struct low_bytes low, const struct shape shape,
+                hash16_fn careful, struct group *g, uint16_t first, uint32_t *hash, uint64_t *odd,
+                uint64_t *special)
+{
+	__mmask16 done, seen;
+
+	if (!hash16(flow, low, shape, g, &hash[first], &done, &seen))
+		careful(flow, g->pkts, &hash[first], &done, &seen);
+	*odd |= (uint64_t)(uint16_t)~done << first;
+	*special |= (uint64_t)seen << first;
+}
+
+/* Two groups are loaded before either is hashed: each works while the other waits for its loads, and
+ * more than that when headers are in no cache.
+ */
 static __rte_always_inline uint64_t
 hash_burst(const struct tp_flow *flow, const struct shape shape, hash16_fn careful,
                 struct rte_mbuf **pkts, uint16_t nb_pkts, uint32_t *hash)
 {
 	const struct low_bytes low = low_bytes();
-	struct rte_mbuf *last[LANES], *const *group;
+	struct rte_mbuf *last[LANES];
+	struct group a, b;
 	uint64_t special = 0, odd = 0;
-	__mmask16 done, seen;
+	uint16_t i;
 
-	for (uint16_t i = 0; i < nb_pkts; i += LANES) {
-		group = group_of(pkts, i, nb_pkts, last);
-		if (!hash16(flow, low, shape, group, &hash[i], &done, &seen))
-			careful(flow, group, &hash[i], &done, &seen);
-		odd |= (uint64_t)(uint16_t)~done << i;
-		special |= (uint64_t)seen << i;
+	for (i = 0; i + 2 * LANES <= nb_pkts; i += 2 * LANES) {
+		load_frames(shape, &pkts[i], &a);
+		load_frames(shape, &pkts[i + LANES], &b);
+		hash_group(flow, low, shape, careful, &a, i, hash, &odd, &special);
+		hash_group(flow, low, shape, careful, &b, i + LANES, hash, &odd, &special);
+	}
+	for (; i < nb_pkts; i += LANES) {
+		load_frames(shape, group_of(pkts, i, nb_pkts, last), &a);
+		hash_group(flow, low, shape, careful, &a, i, hash, &odd, &special);
 	}
 	odd &= all_of(nb_pkts);
 	if (unlikely(odd != 0))
@@ -369,8 +396,11 @@ hash_burst(const struct tp_flow *flow, const struct shape shape, hash16_fn caref
 	                struct rte_mbuf *const *pkts, uint32_t *hash, __mmask16 *done,             \
 	                __mmask16 *special)                                                        \
 	{                                                                                          \
-		hash16(flow, low_bytes(), (struct shape){ policy, symmetric, true }, pkts, hash,   \
-		                done, special);                                                    \
+		const struct shape shape = { policy, symmetric, true };                            \
+		struct group g;                                                                    \
+                                                                                                   \
+		load_frames(shape, pkts, &g);                                                      \
+		hash16(flow, low_bytes(), shape, &g, hash, done, special);                         \
 	}                                                                                          \
 	static uint64_t name(const struct tp_flow *flow, struct rte_mbuf **pkts, uint16_t nb_pkts, \
 	                uint32_t *hash)                                                            \
