@@ -405,7 +405,7 @@ struct daemon {
 	bool pool_shared;          /**< other processes can map the pools' buffers */
 	struct rte_rcu_qsbr *qsbr; /**< readers: workers by member index */
 	bool start_due; /**< start once the command file has been carried out. main, then front */
-	bool has_run;   /**< its ports' counters mean something. main */
+	bool has_run;   /**< its lcores run, or did. main, before control_runs; then read-only */
 	bool simulated; /**< no lcores, no threads: somebody else calls the steps */
 	uint32_t (*distance)(int node, int other); /**< NUMA distances; NULL: libnuma */
 	/** CPU time of a member's lcore, and whether it is blocked; NULL: ask the kernel */

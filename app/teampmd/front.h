@@ -172,8 +172,8 @@ void session_free(struct session *s);
 int session_in_fd(const struct session *s);
 /** What it writes to. */
 struct outq *session_outq(struct session *s);
-/** May it run now? While an operation waits only those that somebody looks by, and not the one that
- * asked for the operation; their commands that change something wait, too. */
+/** May it run now? While an operation waits neither a command file nor the session that asked for
+ * the operation; commands of the others that change something wait, too, but for `quit`. */
 bool session_served(const struct session *s);
 /** There is something to do without waiting for input. */
 bool session_ready(const struct session *s);
@@ -192,7 +192,7 @@ struct front {
 	int stop_fd; /**< eventfd */
 	char socket_path[APP_TEXT_LEN];
 	bool prompt_due; /**< start the prompt once the command file is done */
-	bool pending;    /**< an operation waits: other sessions look, and change nothing */
+	bool pending;    /**< an operation waits: other sessions look or quit, and change nothing */
 	uint64_t stats_due;
 	struct stats_period *stats;
 	bool short_of_memory; /**< tp_toe_prepare() has more to do */

@@ -131,11 +131,14 @@ run_command(struct session *s)
 	s->out_len = 0;
 }
 
-/** Does the command change nothing? */
+/** May the command run while another session's operation waits? Looking changes nothing, and the end
+ * gives that operation up as a signal would.
+ */
 static bool
-only_looks(const struct cmd *cmd)
+runs_meanwhile(const struct cmd *cmd)
 {
-	return strncmp(cmd->syntax, "show ", 5) == 0 || strncmp(cmd->syntax, "help", 4) == 0;
+	return strncmp(cmd->syntax, "show ", 5) == 0 || strncmp(cmd->syntax, "help", 4) == 0 ||
+	       strcmp(cmd->syntax, "quit") == 0;
 }
 
 static void
@@ -145,7 +148,7 @@ run_line(struct session *s, const char *text)
 
 	s->ctx = (struct cmd_ctx){ .d = s->front->d, .lang = s->front->lang };
 	rc = language_parse(s->front->lang, text, &s->line, &s->ctx.err);
-	if (rc == 0 && s->front->pending && !only_looks(s->line.cmd))
+	if (rc == 0 && s->front->pending && !runs_meanwhile(s->line.cmd))
 		s->due = true;
 	else if (rc == 0)
 		run_command(s);
@@ -357,7 +360,8 @@ session_served(const struct session *s)
 {
 	if (!s->front->pending)
 		return true;
-	return !s->busy && (s->kind == SESSION_SOCKET || s->kind == SESSION_TTY);
+	/* Of a command file each line counts on those before it, and its end starts the team. */
+	return !s->busy && s->kind != SESSION_FILE;
 }
 
 bool

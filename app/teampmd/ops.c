@@ -46,8 +46,11 @@ wait_until(struct daemon *d, int (*done)(struct control *c, void *arg), void *ar
 	while (!control_call(&d->control, done, arg)) {
 		if (tp_clock_now() > deadline)
 			return -ETIMEDOUT;
+		/* Before the loops start nobody holds anything; behind their end control gives no
+		 * more orders, and lcores that still run may hold what they will.
+		 */
 		if (d->pump == NULL && !atomic_load(&d->control_runs))
-			return 0; /* before the loops start nobody holds anything */
+			return d->has_run ? -ECANCELED : 0;
 		op_nap(d);
 	}
 	return 0;
@@ -57,6 +60,19 @@ int
 op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg)
 {
 	return wait_until(d, done, arg, tp_clock_now() + OP_TIMEOUT_NS);
+}
+
+/* An operation's wait failed. @return rc */
+static int
+not_let_go(struct error_text *err, int rc, const char *what)
+{
+	if (rc == -ECANCELED)
+		snprintf(err->text, sizeof(err->text), "%s: the daemon ends", what);
+	else
+		snprintf(err->text, sizeof(err->text),
+		                "%s: its lcore did not let go of it within %u s", what,
+		                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_S));
+	return rc;
 }
 
 /* ---- start and stop ----------------------------------------------------------- */
@@ -164,7 +180,7 @@ op_stop(struct daemon *d, struct error_text *err)
 	rc = op_wait(d, all_halted, NULL);
 	if (rc == 0)
 		return control_call(&d->control, purge_all, NULL);
-	return op_fail(err, rc, "a lcore did not let go of its port");
+	return not_let_go(err, rc, "a port");
 }
 
 /* ---- quiesce one port --------------------------------------------------------- */
@@ -214,13 +230,12 @@ is_halted(struct control *c, void *arg)
 }
 
 static int
-late(struct daemon *d, uint8_t member, struct error_text *err)
+port_not_let_go(struct daemon *d, uint8_t member, struct error_text *err, int rc)
 {
-	snprintf(err->text, sizeof(err->text),
-	                "port %u: its lcore did not let go of it within %u s",
-	                d->control.slot[member].port.port_id,
-	                (unsigned int)(OP_TIMEOUT_NS / TP_NS_PER_S));
-	return -ETIMEDOUT;
+	char what[16];
+
+	snprintf(what, sizeof(what), "port %u", d->control.slot[member].port.port_id);
+	return not_let_go(err, rc, what);
 }
 
 int
@@ -236,7 +251,7 @@ op_quiesce(struct daemon *d, uint8_t member, struct error_text *err)
 		rc = op_wait(d, is_halted, &q);
 	}
 	if (rc != 0) {
-		late(d, member, err);
+		port_not_let_go(d, member, err, rc);
 		op_resume(d, member);
 	}
 	return rc;
@@ -285,7 +300,7 @@ op_quiesce_host(struct daemon *d, struct error_text *err)
 	control_call(&d->control, evict_all, NULL);
 	rc = op_wait(d, host_idle, NULL);
 	if (rc != 0) {
-		snprintf(err->text, sizeof(err->text), "host port: its lcore did not let go of it");
+		not_let_go(err, rc, "host port");
 		op_resume_host(d);
 	}
 	return rc;
@@ -468,5 +483,5 @@ op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err)
 	rc = rte_eth_dev_set_link_down(s->port.port_id);
 	if (rc != 0 && rc != -ENOTSUP)
 		return op_fail(err, rc, "link-down");
-	return drained == 0 ? 0 : late(d, member, err);
+	return drained == 0 ? 0 : port_not_let_go(d, member, err, drained);
 }

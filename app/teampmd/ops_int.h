@@ -16,7 +16,9 @@ void op_enable_all(struct control *c, bool on);
 bool op_drained(const struct control *c);
 /** Let others do something for some 200 us. Not while anything is half done: they may look at it. */
 void op_nap(struct daemon *d);
-/** Ask control until done() returns true. @return 0 or -ETIMEDOUT */
+/** Ask control until done() returns true.
+ * @return 0, -ETIMEDOUT, or -ECANCELED when the daemon ends
+ */
 int op_wait(struct daemon *d, int (*done)(struct control *c, void *arg), void *arg);
 /** Take a member out of the distribution and make its lcore leave the port alone. */
 int op_quiesce(struct daemon *d, uint8_t member, struct error_text *err);

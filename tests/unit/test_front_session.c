@@ -419,6 +419,57 @@ test_prompt_looks_while_an_operation_waits(void **state)
 	close(fd[1]);
 }
 
+/** A pipe that holds text, as of `echo ... | teampmd -i`. @return its reading end */
+static int
+pipe_with(const char *text)
+{
+	int fd[2];
+
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], text, strlen(text)), strlen(text));
+	close(fd[1]);
+	return fd[0];
+}
+
+/* So does a prompt that is fed from a pipe. What waits is carried out though the pipe has ended. */
+static void
+test_pipe_looks_while_an_operation_waits(void **state)
+{
+	int fd = pipe_with("help quit\nstart\n");
+	struct session *s = session_new(&front, SESSION_LINES, fd, "stdin");
+
+	(void)state;
+	assert_non_null(s);
+	front.pending = true;
+	assert_true(session_served(s));
+	assert_true(session_run(s, true, now));
+	assert_true(session_run(s, true, now));
+	assert_non_null(memmem(front.console.data, front.console.len, "Stop traffic", 12));
+	assert_string_not_equal(fake_last(), "op_start");
+	front.pending = false;
+	assert_false(session_run(s, false, now));
+	assert_string_equal(fake_last(), "op_start");
+	session_free(s);
+	close(fd);
+}
+
+/* Nobody who wants the end waits for an operation: not who asks by teamctl, nor a pipe. */
+static void
+test_quit_waits_for_no_operation(void **state)
+{
+	int fd = pipe_with("quit\n");
+	struct session *s = session_new(&front, SESSION_LINES, fd, "stdin");
+
+	front.pending = true;
+	assert_string_equal(ask(*state, "quit\n"), "0 0 0\n");
+	assert_true(atomic_exchange(&front.d->quit, false));
+	assert_true(session_run(s, true, now));
+	assert_true(atomic_exchange(&front.d->quit, false));
+	front.pending = false;
+	session_free(s);
+	close(fd);
+}
+
 static void
 test_files_wait_for_operations(void **state)
 {
@@ -451,6 +502,8 @@ main(void)
 		TEST(test_only_looks_while_an_operation_waits),
 		TEST(test_client_that_left_still_gets_its_command_done),
 		TEST(test_prompt_looks_while_an_operation_waits),
+		TEST(test_pipe_looks_while_an_operation_waits),
+		TEST(test_quit_waits_for_no_operation),
 		TEST(test_files_wait_for_operations),
 		TEST(test_files_run_to_their_end),
 		TEST(test_files_stop_at_unknown_commands),
