@@ -7,6 +7,7 @@
 #           --cmdline-file active-backup-arp.cmd
 #
 # eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
+# Of NICs bound to vfio-pci lsc, or poll, tells about the cable, not netlink.
 # 192.0.2.1 and 192.0.2.2 stand for addresses on the same link.
 
 set team mode active-backup
@@ -23,10 +24,10 @@ set team resend_igmp 2
 set watch 0 arp_targets 192.0.2.1,192.0.2.2
 set watch 0 arp_interval 200
 set watch 0 missed_max 3
-set watch 0 poll,arp,heart
+set watch 0 netlink,arp,heart
 set watch 1 arp_targets 192.0.2.1,192.0.2.2
 set watch 1 arp_interval 200
 set watch 1 missed_max 3
-set watch 1 poll,arp,heart
+set watch 1 netlink,arp,heart
 
 start

@@ -72,7 +72,7 @@ struct options {
 	char host[APP_NAME_LEN]; /**< --host NAME or id; empty: no host port */
 	bool has_mac;
 	struct rte_ether_addr mac;
-	struct ip_prefix ip[APP_MAX_IPS]; /**< --ip: announced, and source of probes */
+	struct ip_prefix ip[APP_MAX_IPS]; /**< --ip: of the offload engine, and announced */
 	uint8_t nb_ips;
 	uint8_t neigh; /**< enum neigh_policy */
 	struct service_option service[APP_MAX_SERVICES];
@@ -289,6 +289,7 @@ struct event {
 /** Control's part of migration. */
 struct migrate {
 	bool rebalance; /**< `set toe_rebalance` */
+	uint8_t after;  /**< `set migrate_after`, also while `set migrate off` */
 	uint64_t load_due;
 	uint64_t busy_last[TP_MAX_MEMBERS], total_last[TP_MAX_MEMBERS];
 	uint64_t ends_second; /**< in which nb_ends were told */
@@ -378,6 +379,7 @@ int op_add(struct daemon *d, uint16_t port_id, struct error_text *err);
 /** Take a member out: drained, quiesced, its port restored. @param detach also close the ethdev */
 int op_del(struct daemon *d, uint8_t member, bool detach, struct error_text *err);
 int op_set_link(struct daemon *d, uint8_t member, bool up, struct error_text *err);
+#define MTU_MAX 9702 /**< bytes: what the largest jumbo frames leave */
 /** The MTU of team, members and host port. */
 int op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err);
 int op_set_promisc(struct daemon *d, bool on, struct error_text *err);

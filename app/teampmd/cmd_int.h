@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "app.h"
+#include "front.h"
 
 /** A knob that is a whole number: `set team NAME <N>`, `set watch PORT NAME <N>`. */
 struct knob {
@@ -25,6 +25,8 @@ extern const struct knob watch_knobs[];
 uint32_t knob_get(const struct knob *k, const void *conf);
 void knob_set(const struct knob *k, void *conf, uint32_t value);
 
+/** The id of a connection that is there. @return 0 or -errno with x->err filled */
+int cmd_conn_id(struct cmd_ctx *x, const char *text, tp_toe_id *id);
 /** A port's member index. @return it, or TP_MEMBER_NONE */
 uint8_t member_of_port(struct daemon *d, uint16_t port_id);
 

@@ -5,7 +5,6 @@
 /* Commands of migration: when connections move and are parked, and moving them by hand. */
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cmd_int.h"
@@ -25,6 +24,7 @@ no_engine(struct cmd_ctx *x)
 
 struct knobs_call {
 	struct tp_toe_move_conf conf;
+	uint8_t after; /**< for when they may move again */
 	bool set_rebalance, rebalance;
 };
 
@@ -37,7 +37,19 @@ set_knobs(struct control *c, void *arg)
 		c->migrate.rebalance = call->rebalance;
 		return 0;
 	}
+	c->migrate.after = call->after;
 	return tp_toe_set_move(c->daemon->toe, &call->conf);
+}
+
+/* The knobs as they are, to change one. @return 0 or -errno, x->err filled */
+static int
+read_knobs(struct cmd_ctx *x, struct knobs_call *call)
+{
+	*call = (struct knobs_call){ .after = x->d->control.migrate.after };
+	if (x->d->toe == NULL)
+		return no_engine(x);
+	tp_toe_get_move(x->d->toe, &call->conf);
+	return 0;
 }
 
 static int
@@ -49,50 +61,41 @@ apply(struct cmd_ctx *x, struct knobs_call *call)
 static int
 run_migrate(struct cmd_ctx *x)
 {
-	bool automatic = strcmp(x->argv[2], "auto") == 0;
-	struct tp_toe_move_conf usual;
-	struct knobs_call call = { 0 };
-	struct tp_toe_conf conf;
+	struct knobs_call call;
 
-	if (x->d->toe == NULL)
-		return no_engine(x);
-	tp_toe_conf_default(&conf);
-	usual = conf.move;
-	tp_toe_get_move(x->d->toe, &call.conf);
-	if (!automatic)
-		call.conf.after = 0;
-	else if (call.conf.after == 0)
-		call.conf.after = usual.after;
+	if (read_knobs(x, &call) != 0)
+		return -ENODEV;
+	call.conf.after = strcmp(x->argv[2], "auto") == 0 ? call.after : 0;
 	return apply(x, &call);
 }
 
 static int
 run_after(struct cmd_ctx *x)
 {
-	struct knobs_call call = { 0 };
+	struct knobs_call call;
 	int64_t value;
 
-	if (x->d->toe == NULL)
-		return no_engine(x);
+	if (read_knobs(x, &call) != 0)
+		return -ENODEV;
 	if (cmd_number(x, "migrate_after", x->argv[2], 1, 255, &value) != 0)
 		return -EINVAL;
-	tp_toe_get_move(x->d->toe, &call.conf);
-	call.conf.after = value;
+	call.after = value;
+	if (call.conf.after != 0)
+		call.conf.after = value;
 	return apply(x, &call);
 }
 
 static int
 run_hysteresis(struct cmd_ctx *x)
 {
-	struct knobs_call call = { 0 };
+	struct knobs_call call;
 	int64_t value;
 
-	if (x->d->toe == NULL)
-		return no_engine(x);
+	if (read_knobs(x, &call) != 0)
+		return -ENODEV;
 	if (cmd_number(x, "migrate_hysteresis", x->argv[2], 0, TP_TOE_HYSTERESIS_MAX_MS, &value) !=
 	                0)
 		return -EINVAL;
-	tp_toe_get_move(x->d->toe, &call.conf);
 	call.conf.hysteresis_ms = value;
 	return apply(x, &call);
 }
@@ -100,14 +103,13 @@ run_hysteresis(struct cmd_ctx *x)
 static int
 run_idle(struct cmd_ctx *x)
 {
-	struct knobs_call call = { 0 };
+	struct knobs_call call;
 	int64_t value;
 
-	if (x->d->toe == NULL)
-		return no_engine(x);
+	if (read_knobs(x, &call) != 0)
+		return -ENODEV;
 	if (cmd_number(x, "idle_timeout", x->argv[2], 0, SECONDS_MAX, &value) != 0)
 		return -EINVAL;
-	tp_toe_get_move(x->d->toe, &call.conf);
 	call.conf.idle_ns = value * TP_NS_PER_S;
 	return apply(x, &call);
 }
@@ -156,29 +158,27 @@ run_move(struct cmd_ctx *x)
 {
 	uint8_t member;
 	tp_toe_id id;
-	char *end;
+	int rc;
 
 	if (x->d->toe == NULL)
 		return no_engine(x);
-	errno = 0;
-	id = strtoull(x->argv[2], &end, 16);
-	if (*end != '\0' || errno != 0 || id == TP_TOE_ID_NONE)
-		return cmd_fail(x, -EINVAL, "connection %s: not an id as `show conn` gives it",
-		                x->argv[2]);
 	if (cmd_member_id(x, x->argv[4], &member) != 0)
 		return -EINVAL;
+	rc = cmd_conn_id(x, x->argv[2], &id);
+	if (rc != 0)
+		return rc;
 	switch (tp_toe_move(x->d->toe, id, member)) {
 	case 0:
 		return 0;
 	case -ENODEV:
 		return cmd_fail(x, -ENODEV, "port %s takes no connections now", x->argv[4]);
 	default:
-		return cmd_fail(x, -ENOBUFS, "too many requests at once, or no such connection");
+		return cmd_fail(x, -ENOBUFS, "too many requests at once");
 	}
 }
 
 const struct cmd cmd_migrate[] = {
-	{ "set migrate <auto|off>",
+	{ "set migrate auto|off",
 	                "Let connections follow their packets to the member that receives them, or "
 	                "stay where they are unless that fails",
 	                run_migrate },
@@ -192,8 +192,7 @@ const struct cmd cmd_migrate[] = {
 	{ "set idle_timeout <S>",
 	                "Park connections that received nothing for so many seconds; 0 is never",
 	                run_idle },
-	{ "set toe_rebalance <on|off>", "Move connections off lcores that are busy",
-	                run_rebalance },
+	{ "set toe_rebalance on|off", "Move connections off lcores that are busy", run_rebalance },
 	{ "drain member <PORT>", "Move all connections away from a member, and take no more there",
 	                run_drain },
 	{ "undrain member <PORT>", "Let a member take connections again", run_drain },

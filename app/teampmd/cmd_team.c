@@ -252,7 +252,7 @@ static int
 run_mtu(struct cmd_ctx *x)
 {
 	int64_t mtu;
-	int rc = cmd_number(x, "mtu", x->argv[3], RTE_ETHER_MIN_MTU, UINT16_MAX, &mtu);
+	int rc = cmd_number(x, "mtu", x->argv[3], RTE_ETHER_MIN_MTU, MTU_MAX, &mtu);
 
 	return rc != 0 ? rc : op_set_mtu(x->d, mtu, &x->err);
 }

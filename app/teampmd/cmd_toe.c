@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "front.h"
+#include "cmd_int.h"
 #include "service.h"
 #include "show.h"
 #include "show_int.h"
@@ -21,12 +21,25 @@ no_engine(struct cmd_ctx *x)
 	return -ENODEV;
 }
 
+static const char *
+reason(int rc)
+{
+	switch (rc) {
+	case -ENOENT:
+		return "there is none";
+	case -EADDRINUSE:
+		return "it is served already; see 'show listen'";
+	case -ENOSPC:
+		return "there are too many already";
+	default:
+		return strerror(-rc);
+	}
+}
+
 static int
 failed(struct cmd_ctx *x, int rc, const char *what, const char *value)
 {
-	if (rc != 0)
-		snprintf(x->err.text, sizeof(x->err.text), "%s %s: %s", what, value, strerror(-rc));
-	return rc;
+	return rc == 0 ? 0 : cmd_fail(x, rc, "%s %s: %s", what, value, reason(rc));
 }
 
 /* ---- services ---------------------------------------------------------------- */
@@ -98,6 +111,21 @@ run_del_service(struct cmd_ctx *x)
 
 /* ---- connections --------------------------------------------------------------- */
 
+int
+cmd_conn_id(struct cmd_ctx *x, const char *text, tp_toe_id *id)
+{
+	char *end;
+
+	errno = 0;
+	*id = strtoull(text, &end, 16);
+	if (*text == '\0' || *end != '\0' || errno != 0 || *id == TP_TOE_ID_NONE)
+		return cmd_fail(x, -EINVAL, "'%.40s' is no connection's id as 'show conn' gives it",
+		                text);
+	if (!tp_toe_names(x->d->toe, *id))
+		return cmd_fail(x, -ENOENT, "there is no connection %.40s; see 'show conn'", text);
+	return 0;
+}
+
 static void
 abort_one(struct tp_toe_call *call, void *arg)
 {
@@ -105,6 +133,7 @@ abort_one(struct tp_toe_call *call, void *arg)
 	tp_toe_abort(call);
 }
 
+/* Those in the shards and those that are parked. */
 static int
 clear_some(struct cmd_ctx *x, bool (*filter)(const struct tp_toe_conn_info *info, void *arg))
 {
@@ -115,6 +144,7 @@ clear_some(struct cmd_ctx *x, bool (*filter)(const struct tp_toe_conn_info *info
 	if (info == NULL)
 		return -ENOMEM;
 	nb = tp_toe_snapshot(x->d->toe, filter, NULL, info, max, &total);
+	nb += tp_toe_parked(x->d->toe, filter, NULL, &info[nb], max - nb, &total);
 	for (uint32_t i = 0; i < nb; i++) {
 		while (tp_toe_post(x->d->toe, info[i].id, abort_one, NULL) == -ENOBUFS)
 			continue; /* the workers give them back */
@@ -127,21 +157,16 @@ clear_some(struct cmd_ctx *x, bool (*filter)(const struct tp_toe_conn_info *info
 static int
 run_clear_conn(struct cmd_ctx *x)
 {
-	char *end;
 	tp_toe_id id;
+	int rc;
 
 	if (x->d->toe == NULL)
 		return no_engine(x);
 	if (strcmp(x->argv[2], "all") == 0)
 		return clear_some(x, NULL);
-	errno = 0;
-	id = strtoull(x->argv[2], &end, 16);
-	if (*end != '\0' || errno != 0 || id == TP_TOE_ID_NONE) {
-		snprintf(x->err.text, sizeof(x->err.text),
-		                "connection %s: not an id as `show conn` gives it, nor all",
-		                x->argv[2]);
-		return -EINVAL;
-	}
+	rc = cmd_conn_id(x, x->argv[2], &id);
+	if (rc != 0)
+		return rc;
 	return failed(x, tp_toe_post(x->d->toe, id, abort_one, NULL), "connection", x->argv[2]);
 }
 
@@ -195,6 +220,7 @@ static int
 run_add_route(struct cmd_ctx *x)
 {
 	struct route_call r;
+	int rc;
 
 	if (x->d->inet == NULL)
 		return no_engine(x);
@@ -205,7 +231,13 @@ run_add_route(struct cmd_ctx *x)
 		                x->argv[4]);
 		return -EINVAL;
 	}
-	return failed(x, control_call(&x->d->control, route_add, &r), "route", x->argv[2]);
+	rc = control_call(&x->d->control, route_add, &r);
+	if (rc == -EINVAL)
+		return cmd_fail(x, rc,
+		                "route %s via %s: wanted are a prefix with no bit set behind its "
+		                "length, and another host's address of the same family",
+		                x->argv[2], x->argv[4]);
+	return failed(x, rc, "route", x->argv[2]);
 }
 
 static int
@@ -274,7 +306,7 @@ run_stop_client(struct cmd_ctx *x)
 }
 
 const struct cmd cmd_toe[] = {
-	{ "add client <rr|crr|stream> to <ADDRESS> port <N> size <BYTES> conns <N> seconds <S>",
+	{ "add client rr|crr|stream to <ADDRESS> port <N> size <BYTES> conns <N> seconds <S>",
 	                "Load a server: messages to an echo service and back (rr), with a "
 	                "connection "
 	                "for each (crr), or to a discard service (stream)",

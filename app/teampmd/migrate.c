@@ -67,6 +67,10 @@ on_end(void *arg, const struct tp_toe_end *end)
 void
 migrate_init(struct control *c)
 {
+	struct tp_toe_move_conf conf;
+
+	tp_toe_get_move(c->daemon->toe, &conf);
+	c->migrate.after = conf.after;
 	tp_toe_on_end(c->daemon->toe, on_end, c);
 }
 

@@ -434,6 +434,17 @@ change_watch(struct control *c, void *arg)
 	return 0;
 }
 
+static int
+watch_failed(struct error_text *err, const struct port *p, int rc)
+{
+	const char *why = rc == -ENODEV    ? "netlink: no kernel interface is behind it"
+	                  : rc == -ENOTSUP ? "lsc: its driver has no such event"
+	                                   : rte_strerror(-rc);
+
+	snprintf(err->text, sizeof(err->text), "port %u (%s): watch %s", p->port_id, p->name, why);
+	return rc;
+}
+
 int
 op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
                 struct error_text *err)
@@ -444,7 +455,7 @@ op_set_watch(struct daemon *d, uint8_t member, const struct tp_link_conf *conf,
 		return -EINVAL;
 	ch.link = op_make_link(&d->control, ch.slot, conf);
 	if (ch.link == NULL)
-		return op_fail(err, -rte_errno, "link watches");
+		return watch_failed(err, &ch.slot->port, -rte_errno);
 	control_call(&d->control, change_watch, &ch);
 	tp_link_destroy(ch.link); /* the old one */
 	return 0;

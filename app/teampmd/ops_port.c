@@ -218,8 +218,9 @@ op_set_mtu(struct daemon *d, uint16_t mtu, struct error_text *err)
 {
 	int rc;
 
-	if (mtu < 68 || mtu > 9702) {
-		snprintf(err->text, sizeof(err->text), "MTU %u: not from 68 to 9702", mtu);
+	if (mtu < RTE_ETHER_MIN_MTU || mtu > MTU_MAX) {
+		snprintf(err->text, sizeof(err->text), "MTU %u: not from %d to %d", mtu,
+		                RTE_ETHER_MIN_MTU, MTU_MAX);
 		return -EINVAL;
 	}
 	rc = all_mtus(d, mtu, err);
@@ -266,10 +267,16 @@ op_set_mcast(struct daemon *d, const struct rte_ether_addr *addr, bool add, stru
 
 	if (!rte_is_multicast_ether_addr(addr))
 		return op_fail(err, -EINVAL, "not a multicast MAC address");
-	if (add == (at < c->nb_mcast))
-		return op_fail(err, add ? -EEXIST : -ENOENT, "multicast address");
-	if (add && c->nb_mcast == RTE_DIM(c->mcast))
-		return op_fail(err, -ENOSPC, "multicast address");
+	if (add == (at < c->nb_mcast)) {
+		snprintf(err->text, sizeof(err->text), "this multicast address %s",
+		                add ? "was added already" : "was never added");
+		return add ? -EEXIST : -ENOENT;
+	}
+	if (add && c->nb_mcast == RTE_DIM(c->mcast)) {
+		snprintf(err->text, sizeof(err->text), "there are %zu multicast addresses already",
+		                RTE_DIM(c->mcast));
+		return -ENOSPC;
+	}
 	if (add)
 		c->mcast[c->nb_mcast++] = *addr;
 	else

@@ -19,6 +19,7 @@ struct rte_tel_data;
 struct snap_member {
 	bool used;
 	bool forced_down;
+	bool draining;
 	bool active; /**< its lcore's loop runs */
 	bool frozen;
 	struct tp_team_member facts;
@@ -92,6 +93,7 @@ void text_render(const json_t *json, FILE *out);
  */
 int telemetry_fill(struct rte_tel_data *data, const json_t *json);
 
+/* The topics, as struct topic has them. Front, or telemetry's threads, under show_lock(). */
 json_t *show_team(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_bucket(struct daemon *d, const char *arg, struct error_text *err);
 json_t *show_bucket_map(struct daemon *d, const char *arg, struct error_text *err);

@@ -215,6 +215,8 @@ member_lines(json_t *list, const struct snap_member *m)
 	watch_lines(list, port, &m->watch);
 	if (m->forced_down)
 		line(list, "set link-down port %u", port);
+	if (m->draining)
+		line(list, "drain member %u", port);
 }
 
 /* ---- the offload engine ---------------------------------------------------- */
@@ -234,10 +236,10 @@ move_lines(json_t *list, struct daemon *d)
 
 	tp_toe_conf_default(&usual);
 	tp_toe_get_move(d->toe, &now);
+	if (d->control.migrate.after != usual.move.after)
+		line(list, "set migrate_after %u", d->control.migrate.after);
 	if (now.after == 0)
 		line(list, "set migrate off");
-	else if (now.after != usual.move.after)
-		line(list, "set migrate_after %u", now.after);
 	if (now.hysteresis_ms != usual.move.hysteresis_ms)
 		line(list, "set migrate_hysteresis %u", now.hysteresis_ms);
 	if (now.idle_ns != usual.move.idle_ns)

@@ -56,7 +56,7 @@ knobs(struct daemon *d)
 
 	tp_toe_get_move(d->toe, &conf);
 	return json_pack("{s:s s:i s:I s:I s:b}", "migrate", conf.after > 0 ? "auto" : "off",
-	                "migrate_after", conf.after, "migrate_hysteresis_ms",
+	                "migrate_after", d->control.migrate.after, "migrate_hysteresis_ms",
 	                (json_int_t)conf.hysteresis_ms, "idle_timeout_s",
 	                (json_int_t)(conf.idle_ns / TP_NS_PER_S), "toe_rebalance",
 	                d->control.migrate.rebalance);

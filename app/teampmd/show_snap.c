@@ -16,6 +16,7 @@ copy_member(const struct control *c, uint8_t id, struct snap_member *m)
 	if (!slot->used)
 		return;
 	m->forced_down = slot->forced_down;
+	m->draining = slot->draining;
 	m->facts = c->team.member[id];
 	m->port = slot->port;
 	m->watch = slot->link_conf;

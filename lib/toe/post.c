@@ -128,6 +128,13 @@ posts_void(struct tp_toe *toe, struct handle *h)
 	}
 }
 
+bool
+tp_toe_names(const struct tp_toe *toe, tp_toe_id id)
+{
+	return (uint32_t)id < toe->nb_handles &&
+	       names(atomic_load(&toe->handle[(uint32_t)id].word), id);
+}
+
 int
 tp_toe_post(struct tp_toe *toe, tp_toe_id id, void (*fn)(struct tp_toe_call *call, void *fn_arg),
                 void *fn_arg)

@@ -290,6 +290,9 @@ int tp_toe_set(struct tp_toe_call *call, enum tp_tcp_opt opt, uint64_t value);
 int tp_toe_post(struct tp_toe *toe, tp_toe_id id,
                 void (*fn)(struct tp_toe_call *call, void *fn_arg), void *fn_arg);
 
+/** Does the id name a connection, wherever that is: in a shard, between two, parked? Any thread. */
+bool tp_toe_names(const struct tp_toe *toe, tp_toe_id id);
+
 /* ---- migration: control's part ------------------------------------------- */
 
 /** What a member's connections have to do, as far as control knows. */

@@ -116,6 +116,28 @@ test_a_bell_at_the_old_owner_is_passed_on(void **state)
 	assert_int_equal(calls.member[0], 1);
 }
 
+/* An id names its connection wherever that is, and nothing once it has ended. */
+static void
+test_names_a_connection_until_its_end(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	assert_true(tp_toe_names(team.toe, id));
+	assert_false(tp_toe_names(team.toe, id + (UINT64_C(1) << 32))); /* of another generation */
+	assert_false(tp_toe_names(team.toe, id | UINT32_MAX));          /* there is no such slot */
+	assert_true(conn_release(shard(0), (uint32_t)id, 0, 1, TP_TOE_WHY_COMMAND));
+	assert_word(id, XFER, 1);
+	assert_true(tp_toe_names(team.toe, id));
+	toe_settle();
+	assert_word(id, OWN, 1);
+	toe_post(id, toe_call_abort, NULL);
+	toe_settle();
+	assert_int_equal(told.closed, 1);
+	assert_false(tp_toe_names(team.toe, id));
+}
+
 static void
 test_those_that_wait_when_it_ends_are_told(void **state)
 {
@@ -332,6 +354,7 @@ main(void)
 		post_test(test_they_run_in_order),
 		post_test(test_they_follow_a_connection_that_moves),
 		post_test(test_a_bell_at_the_old_owner_is_passed_on),
+		post_test(test_names_a_connection_until_its_end),
 		post_test(test_those_that_wait_when_it_ends_are_told),
 		post_test(test_a_pool_that_is_empty_refuses),
 		post_test(test_posts_are_given_back),
