@@ -80,6 +80,8 @@ load_account(struct tp_load *load, uint64_t start, unsigned int work)
 
 	load->loops++;
 	load->total_cycles += end - start;
+	if (unlikely(end - start > load->longest_cycles))
+		load->longest_cycles = end - start;
 	if (work > 0) {
 		load->busy_loops++;
 		load->busy_cycles += end - start;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_cycles.h>
 #include <rte_lcore.h>
 
 #include "show.h"
@@ -217,12 +218,14 @@ static json_t *
 lcore_json(unsigned int lcore_id, const char *role, int port, uint8_t idle, const char *state,
                 const struct tp_load *load)
 {
-	return json_pack("{s:I s:i s:s s:i s:s s:s s:f s:I s:I}", /* */
+	return json_pack("{s:I s:i s:s s:i s:s s:s s:f s:I s:I s:I}", /* */
 	                "lcore", (json_int_t)lcore_id, "cpu", cpu_of(lcore_id), "role", role,
 	                "port", port, "state", state, "idle",
 	                idle < NB_IDLE_POLICIES ? idle_names[idle] : "?", "busy_percent",
 	                percent(load->busy_cycles, load->total_cycles), "loops",
-	                (json_int_t)load->loops, "sleeps", (json_int_t)load->sleeps);
+	                (json_int_t)load->loops, "sleeps", (json_int_t)load->sleeps,
+	                "longest_turn_us",
+	                (json_int_t)(1e6 * load->longest_cycles / rte_get_tsc_hz()));
 }
 
 static const char *

@@ -314,6 +314,7 @@ struct tp_load {
 	uint64_t busy_cycles;                        /**< TSC cycles in such turns */
 	uint64_t total_cycles;                       /**< TSC cycles since the loop began */
 	uint64_t sleeps;                             /**< times the idle policy gave up the CPU */
+	uint64_t longest_cycles; /**< of a turn: a driver that blocked, or a CPU that others had */
 };
 
 #endif
