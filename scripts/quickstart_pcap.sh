@@ -37,7 +37,7 @@ with open(sys.argv[1], "wb") as f:
 PY
 
 balance() { # title, command or nothing
-    "$teampmd" --no-huge -m 256 --no-pci --no-shconf --no-telemetry --log-level lib.eal:warning \
+    "$teampmd" --no-huge -m 256 --no-pci --no-shconf --no-telemetry --file-prefix "tpq$$" --log-level lib.eal:warning \
         --vdev "net_pcap0,tx_pcap=$tmp/0.pcap" --vdev "net_pcap1,tx_pcap=$tmp/1.pcap" \
         --vdev "net_pcap2,rx_pcap=$tmp/host.pcap,tx_pcap=$tmp/to-host.pcap" \
         -- --host net_pcap2 --no-start --control-socket "$tmp/control" >"$tmp/log" 2>&1 &

@@ -295,6 +295,7 @@ def main():
     options = parse_arguments()
     procs.leave_on_signal()
     directory = Path(tempfile.mkdtemp(prefix="tp-pktgen-"))
+    os.environ["RUNTIME_DIRECTORY"] = str(directory)  # EAL leaves directories there
     keep = False
     try:
         run(options, directory)

@@ -13,6 +13,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "../common/eal_dir.h"
 #include "../unit/tcp_frame.h"
 #include "pd.h"
 
@@ -24,7 +25,7 @@ static struct rte_mempool *pool, *pool_indirect, *recs;
 static void
 start_eal(void)
 {
-	char prefix[32];
+	static char prefix[32];
 	char *argv[] = { (char *)(uintptr_t) "packetdrill", (char *)(uintptr_t) "--no-huge",
 		(char *)(uintptr_t) "--no-shconf", (char *)(uintptr_t) "--no-pci",
 		(char *)(uintptr_t) "--no-telemetry", (char *)(uintptr_t) "-m",
@@ -34,7 +35,7 @@ start_eal(void)
 
 	if (pool != NULL)
 		return;
-	snprintf(prefix, sizeof(prefix), "tp-pd-%d", getpid());
+	eal_dir_own(prefix, sizeof(prefix), "tp-pd");
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0) {
 		fprintf(stderr, "EAL does not start: %s\n", rte_strerror(rte_errno));
 		exit(1);

@@ -17,6 +17,8 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "../common/eal_dir.h"
+
 #define EAL_MEMORY_MB 1024
 #define EAL_MAX_ARGS 64
 #define HUGE_PAGE_SIZE (UINT64_C(2) << 20)
@@ -137,14 +139,15 @@ append_args(char **argv, int argc, const char *const *args)
 static int
 start_eal(const struct bench *b, const char *const *more)
 {
-	char memory[16], lcores[16];
+	char memory[16], lcores[16], prefix[48];
 	const char *const common[] = { b->name, b->huge_pages ? "--in-memory" : "--no-huge",
 		"--no-shconf", "--no-pci", "--no-telemetry", "--log-level=lib.eal:4", "-m", memory,
-		NULL };
+		"--file-prefix", prefix, NULL };
 	const char *const placed[] = { "--lcores", lcores, NULL };
 	char *argv[EAL_MAX_ARGS + 1] = { NULL };
 	int argc;
 
+	eal_dir_own(prefix, sizeof(prefix), b->name);
 	snprintf(memory, sizeof(memory), "%d", EAL_MEMORY_MB);
 	snprintf(lcores, sizeof(lcores), "0@%d", first_cpu());
 	argc = append_args(argv, 0, common);

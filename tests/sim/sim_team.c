@@ -17,6 +17,7 @@
 #include <rte_eal.h>
 #include <rte_log.h>
 
+#include "../common/eal_dir.h"
 #include "sim.h"
 
 /* Half a minute on two CPUs; sanitizers make it three times as long, so that there is a limit. */
@@ -119,10 +120,13 @@ parse(int argc, char **argv, struct args *a)
 static int
 start_eal(const struct args *a)
 {
+	static char prefix[32];
 	char *argv[] = { strdup("sim_team"), strdup("--no-huge"), strdup("--no-shconf"),
 		strdup("--no-pci"), strdup("--no-telemetry"), strdup("-m"), strdup("512"),
-		strdup("--log-level=lib.eal:4"), strdup("--lcores"), strdup("0@0") };
+		strdup("--log-level=lib.eal:4"), strdup("--lcores"), strdup("0@0"),
+		strdup("--file-prefix"), prefix };
 
+	eal_dir_own(prefix, sizeof(prefix), "tp-sim-team");
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0)
 		return -1;
 	rte_log_set_level_pattern("teampmd.*", a->verbose ? RTE_LOG_DEBUG : RTE_LOG_WARNING);
@@ -198,15 +202,18 @@ child(const struct job *job, const struct args *a, int fd)
 static int
 job_start(struct job *job, const struct args *a)
 {
-	int fd[2];
+	int fd[2], rc;
 
 	if (pipe2(fd, O_CLOEXEC) < 0)
 		return -1;
 	fflush(stdout);
 	job->last = (struct report){ .done = true };
 	job->pid = fork();
-	if (job->pid == 0)
-		_exit(child(job, a, fd[1]));
+	if (job->pid == 0) {
+		rc = child(job, a, fd[1]);
+		eal_dir_remove();
+		_exit(rc);
+	}
 	close(fd[1]);
 	job->from = fdopen(fd[0], "r");
 	return job->pid < 0 || job->from == NULL ? -1 : 0;

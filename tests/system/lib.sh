@@ -183,7 +183,7 @@ case_end() {
         echo "# teampmd's log:"
         tail -n 30 "$tmp/teampmd.log"
     fi
-    rm -rf "$tmp" "/var/run/dpdk/tpsys$id"
+    rm -rf "$tmp" "/var/run/dpdk/tpsys$id" "/var/run/dpdk/tpsysp$id"
     exit "$status"
 }
 

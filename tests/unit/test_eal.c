@@ -14,6 +14,8 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 
+#include "../common/eal_dir.h"
+
 static bool eal_started;
 static struct rte_mempool *shared_pool;
 static unsigned int out_before;
@@ -43,7 +45,7 @@ test_eal_start(void)
 
 	if (eal_started)
 		return 0;
-	snprintf(prefix, sizeof(prefix), "tp-test-%d", getpid());
+	eal_dir_own(prefix, sizeof(prefix), "tp-test");
 	snprintf(lcores, sizeof(lcores), "0@%d", first_cpu());
 	for (unsigned int i = 0; i < RTE_DIM(args); i++)
 		argv[i] = kept[i] = strdup(args[i]);
@@ -139,7 +141,6 @@ test_eal_teardown(void **state)
 	rte_mempool_free(shared_pool);
 	shared_pool = NULL;
 	rte_eal_cleanup();
-	rmdir(rte_eal_get_runtime_dir());
 	eal_started = false;
 	return out == 0 ? 0 : -1;
 }

@@ -11,6 +11,7 @@
 #include <rte_eal.h>
 #include <rte_telemetry.h>
 
+#include "../common/eal_dir.h"
 #include "fake_control.h"
 #include "show.h"
 #include "test_eal.h"
@@ -271,7 +272,7 @@ start_with_telemetry(void **state)
 	char *argv[RTE_DIM(args) + 1] = { NULL };
 
 	(void)state;
-	snprintf(args[RTE_DIM(args) - 1], sizeof(args[0]), "tp-test-%d", getpid());
+	eal_dir_own(args[RTE_DIM(args) - 1], sizeof(args[0]), "tp-test");
 	for (unsigned int i = 0; i < RTE_DIM(args); i++)
 		argv[i] = args[i];
 	if (rte_eal_init(RTE_DIM(args), argv) < 0)

@@ -45,6 +45,11 @@ def need_root(what):
         raise Skip(f"{what} needs root")
 
 
+def keep_runtime_in(directory):
+    """EAL leaves a directory for each --file-prefix behind; those of this run go with the run."""
+    os.environ["RUNTIME_DIRECTORY"] = str(directory)
+
+
 def prefix():
     return f"tp-vdev-{os.getpid()}-{next(COUNT)}"
 

@@ -97,6 +97,7 @@ def main():
     started = Started()
     signal.signal(signal.SIGTERM, lambda *_: (started.end_all(), os._exit(143)))
     with tempfile.TemporaryDirectory(prefix="tp-vdev-", ignore_cleanup_errors=True) as top:
+        harness.keep_runtime_in(top)
         with ThreadPoolExecutor(JOBS) as pool:
             for done in pool.map(lambda row: run_row(started, top, *row), rows):
                 report(*done)

@@ -15,6 +15,7 @@
 
 #include <rte_eal.h>
 
+#include "../../common/eal_dir.h"
 #include "tcpsim.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -135,12 +136,15 @@ parse(int argc, char **argv, struct args *a)
 static int
 start(void)
 {
+	static char prefix[32];
 	char *argv[] = { (char *)(uintptr_t) "sim_tcp", (char *)(uintptr_t) "--no-huge",
 		(char *)(uintptr_t) "--no-shconf", (char *)(uintptr_t) "--no-pci",
 		(char *)(uintptr_t) "--no-telemetry", (char *)(uintptr_t) "-m",
 		(char *)(uintptr_t) "256", (char *)(uintptr_t) "--log-level=lib.eal:4",
-		(char *)(uintptr_t) "--lcores", (char *)(uintptr_t) "0@0" };
+		(char *)(uintptr_t) "--lcores", (char *)(uintptr_t) "0@0",
+		(char *)(uintptr_t) "--file-prefix", prefix };
 
+	eal_dir_own(prefix, sizeof(prefix), "tp-sim-tcp");
 	if (rte_eal_init(RTE_DIM(argv), argv) < 0)
 		return -1;
 	return pools_create();
@@ -252,6 +256,7 @@ spawn(struct job *job, const struct args *a)
 		int rc = child(job, a);
 
 		fflush(stdout);
+		eal_dir_remove();
 		_exit(rc);
 	}
 	/* The job is shared memory: what fork() gives the child must not get there. */

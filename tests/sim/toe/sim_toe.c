@@ -25,6 +25,7 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "../../common/eal_dir.h"
 #include "flow.h"
 
 #define MAX_SHARDS 4
@@ -884,9 +885,12 @@ one_seed(uint64_t seed)
 static int
 start(void)
 {
-	const char *argv[] = { "sim_toe", "--no-huge", "--no-shconf", "--no-pci", "-m", "512",
-		"--lcores", "0", "--log-level", "user1:4", "--log-level", "lib.eal:4" };
+	static char prefix[32];
+	const char *argv[] = { "sim_toe", "--no-huge", "--no-shconf", "--no-pci", "--no-telemetry",
+		"--file-prefix", prefix, "-m", "512", "--lcores", "0", "--log-level", "user1:4",
+		"--log-level", "lib.eal:4" };
 
+	eal_dir_own(prefix, sizeof(prefix), "tp-sim-toe");
 	if (rte_eal_init(RTE_DIM(argv), (char **)(uintptr_t)argv) < 0 || tp_meta_init() != 0)
 		return -1;
 	pool = tp_pool_create("sim", POOL_SIZE, 0, TP_POOL_DATA_ROOM, 0);
