@@ -5,6 +5,9 @@
 #   curl http://192.0.2.10/bytes/1G | sha256sum          (from another machine)
 #   curl -T FILE http://192.0.2.10/sink
 #
+# It serves once it knows that nobody else has its addresses, some seconds after the start: `show
+# addr` says "preferred" then.
+#
 # eth1 and eth2 prepared as docs/deploy.md says: no address on them, or the kernel answers, too.
 # The switch must have the two ports in a static link aggregation.
 

@@ -60,7 +60,8 @@ die() { printf 'quickstart: %s\n' "$*" >&2; exit 1; }
 
 if [ -z "${TP_QUICKSTART_BUILT:-}" ]; then
     scripts/setup.sh --quiet || die "setup.sh could not install what is missing"
-    say "building (build-release) ..."
+    [ -x build-release/app/teampmd ] && word= || word=", which takes minutes the first time"
+    say "building (build-release)$word ..."
     log=$(mktemp)
     if ! { [ -f build-release/build.ninja ] || meson setup build-release --buildtype=release; } >"$log" 2>&1 ||
         ! ninja -C build-release app/teampmd app/teamctl >"$log" 2>&1; then
