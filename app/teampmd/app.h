@@ -329,6 +329,8 @@ struct control {
 	bool host_halted;             /**< the host port is being changed: no role is given */
 	struct tp_announce *announce; /**< addresses and groups that the host uses */
 	uint32_t announced_version;   /**< of the own addresses in there, as tp_inet_version() */
+	struct tp_inet_addr_info own[TP_INET_MAX_ADDRS]; /**< they, as they were then */
+	uint32_t nb_own;
 	uint64_t bucket_last[TP_MAX_BUCKETS];  /**< mode load: counters at the last look */
 	uint64_t bucket_delta[TP_MAX_BUCKETS]; /**< and what came since */
 	struct tp_counters ctr;

@@ -6,6 +6,7 @@
  * of it: neighbours, routes, by whose port connections send.
  */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -271,15 +272,47 @@ send_frame(struct control *c, const struct tp_inet_frame *frame)
 	control_send(c, member, frame->m);
 }
 
+static enum tp_inet_addr_state
+state_before(const struct control *c, const uint8_t addr[TP_INET_LEN])
+{
+	for (uint32_t i = 0; i < c->nb_own; i++) {
+		if (memcmp(c->own[i].addr, addr, TP_INET_LEN) == 0)
+			return c->own[i].state;
+	}
+	return TP_INET_TENTATIVE;
+}
+
+/* Nothing is served at an address before it is known to be ours, nor while somebody else has it. */
+static void
+tell_own(struct control *c, const struct tp_inet_addr_info *addr, uint64_t now)
+{
+	char text[INET6_ADDRSTRLEN], rival[RTE_ETHER_ADDR_FMT_SIZE];
+	bool v4 = tp_inet_is_v4(addr->addr);
+
+	if (state_before(c, addr->addr) == addr->state)
+		return;
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr->addr + 12 : addr->addr, text, sizeof(text));
+	snprintf(rival, sizeof(rival), "%02x:%02x:%02x:%02x:%02x:%02x",
+	                RTE_ETHER_ADDR_BYTES(&addr->rival));
+	if (addr->state == TP_INET_PREFERRED)
+		control_event(c, now, "address %s is the team's", text);
+	else if (addr->state == TP_INET_DUPLICATE)
+		control_event(c, now, "address %s is in use by %s, tried again later", text, rival);
+}
+
 /* After a failover only what is ours is announced: an address that is still being claimed may be
  * another's, and its neighbours would believe us. The link-local one is known to nobody by heart.
  */
 static void
-announce_own(struct control *c)
+announce_own(struct control *c, uint64_t now)
 {
 	struct tp_inet_addr_info addr[TP_INET_MAX_ADDRS];
 	uint32_t nb = tp_inet_addrs(c->daemon->inet, addr, RTE_DIM(addr));
 
+	for (uint32_t i = 0; i < nb; i++)
+		tell_own(c, &addr[i], now);
+	memcpy(c->own, addr, nb * sizeof(addr[0]));
+	c->nb_own = nb;
 	for (uint32_t i = 0; i < nb; i++) {
 		bool v4 = tp_inet_is_v4(addr[i].addr);
 		const uint8_t *bytes = v4 ? addr[i].addr + 12 : addr[i].addr;
@@ -314,7 +347,7 @@ toe_control_step(struct control *c, uint64_t now)
 	if (tp_inet_next(inet) <= now)
 		n += tp_inet_step(inet, now);
 	if (unlikely(tp_inet_version(inet) != c->announced_version))
-		announce_own(c);
+		announce_own(c, now);
 	nb = tp_inet_take(inet, frames, FRAMES_A_TURN);
 	for (uint16_t i = 0; i < nb; i++)
 		send_frame(c, &frames[i]);

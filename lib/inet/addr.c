@@ -185,6 +185,7 @@ inet_addr_conflict(struct tp_inet *inet, struct inet_addr *a, const struct rte_e
 	inet->mib[TP_INET_M_DAD_CONFLICT]++;
 	if (a->state == TP_INET_TENTATIVE) {
 		a->state = TP_INET_DUPLICATE;
+		inet_publish(inet); /* members use it neither way, but its owner wants to know */
 		arm(inet, a, now + RETRY_NS);
 	} else if (a->state == TP_INET_PREFERRED &&
 	                (a->defended_ns == 0 || now >= a->defended_ns + DEFEND_INTERVAL_NS)) {

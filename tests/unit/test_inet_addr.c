@@ -101,13 +101,16 @@ static void
 test_conflict_v4(void **state)
 {
 	uint64_t begin = now;
+	uint32_t version;
 
 	(void)state;
 	start_with_dad();
 	tp_inet_addr_add(inet, NEW4, 24, now);
 	run_until(begin + 1500 * MS);
+	version = tp_inet_version(inet);
 	hear(arp(RTE_ARP_OP_REPLY, &mac_2, IP4(10, 0, 0, 7), IP4(0, 0, 0, 0)));
 	assert_addr(NEW4, DUPLICATE);
+	assert_int_equal(tp_inet_version(inet), version + 1);
 	assert_int_equal(addr_info(NEW4).nb_conflicts, 1);
 	assert_mac(addr_info(NEW4).rival.addr_bytes, &mac_2);
 	run_until(begin + 60 * SEC);

@@ -300,6 +300,26 @@ def http(tmp):
         got = theirs.run("curl", "-sS", "-m", str(WAIT_S), "-o", tmp / "got", "-w",
                          "%{http_code} %{size_download}", "http://192.0.2.10/bytes/1M")
         equal("code and size", got, f"200 {1 << 20}")
+        equal("told of its address", has_event(daemon, "address 192.0.2.10 is the team's"), True)
+        daemon.quit()
+    finally:
+        ours.remove()
+        theirs.remove()
+
+
+def has_event(daemon, text):
+    return any(text in event["text"] for event in daemon.show("events"))
+
+
+def address_of_another(tmp):
+    """Nothing is served there, and there is a line that says who has it."""
+    ours, theirs = two_links()
+    try:
+        theirs.run("ip", "address", "add", "192.0.2.10/24", "dev", "p1")
+        mac = theirs.run("cat", "/sys/class/net/p1/address").strip()
+        daemon = Teampmd(tmp, adapt("http.cmd"), netns=ours.name)
+        wait_for("it is told", lambda: has_event(daemon, f"address 192.0.2.10 is in use by {mac}"))
+        equal("its own", has_event(daemon, "address 192.0.2.10 is the team's"), False)
         daemon.quit()
     finally:
         ours.remove()
@@ -360,7 +380,8 @@ def missing_file(tmp):
 EXAMPLES = {"pcap-replay.cmd": pcap_replay, "memif-host.cmd": memif_host,
             "eight-port-100g.cmd": eight_ports, "hash-tap.cmd": hash_tap,
             "active-backup-arp.cmd": active_backup_arp, "echo.cmd": echo, "http.cmd": http}
-ROWS = [("config/all", all_examples_have_a_row), ("config/wrong/missing", missing_file)]
+ROWS = [("config/all", all_examples_have_a_row), ("config/wrong/missing", missing_file),
+        ("config/address-of-another", address_of_another)]
 ROWS += [(f"config/{name.removesuffix('.cmd')}", fn) for name, fn in EXAMPLES.items()]
 for _name, _lines, _number in WRONG:
     ROWS.append((f"config/wrong/{_name.replace(' ', '-')}",

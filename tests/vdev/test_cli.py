@@ -523,9 +523,11 @@ def test_example_files(tmp):
         (tmp / path.name).write_text(text)
         with Daemon(tmp, "--no-start", *addresses, "--cmdline-file", str(tmp / path.name),
                     vdevs=vdevs, host="8") as d:
-            config = d.ok("show config").splitlines()
-            for line in text.splitlines():
-                assert not line or line[0] == "#" or line in config, f"{path}: {line}"
+            lines = {line for line in text.splitlines() if line and line[0] != "#"}
+            end = time.monotonic() + START_S
+            while missing := lines.difference(d.ok("show config").splitlines()):
+                assert time.monotonic() < end, f"{path}: {missing}"
+                time.sleep(0.05)
 
 
 # ---- ports -------------------------------------------------------------------
