@@ -223,7 +223,9 @@ struct tp_toe {
 };
 
 /* Handles that are out of the table, until no reader can have seen them there. */
+#ifndef LIMBO_SIZE /* fuzzers have few */
 #define LIMBO_SIZE 4096
+#endif
 struct limbo {
 	struct {
 		uint32_t handle;
@@ -241,7 +243,9 @@ struct ended {
 
 #define TX_BURST 64
 /* Slots beyond the connections: contexts that were released and are not copied yet. */
+#ifndef SLOTS_AWAY
 #define SLOTS_AWAY 8192
+#endif
 
 struct tp_toe_shard {
 	/* owner */
