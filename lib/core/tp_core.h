@@ -180,7 +180,10 @@ struct tp_meta {
 	uint8_t ingress; /**< member that received it, or TP_MEMBER_NONE (from the host) */
 	uint8_t hops;    /**< times it was forwarded between members */
 	uint8_t why;     /**< enum tp_why for TP_KIND_FRAME */
-	uint32_t bucket; /**< bucket it was balanced by */
+	union {
+		uint32_t bucket;     /**< bucket it was balanced by */
+		uint32_t generation; /**< of the handle, for TP_KIND_FOREIGN */
+	};
 	uint32_t handle; /**< connection, for TP_KIND_FOREIGN */
 	uint32_t epoch;  /**< of the handle or of the message's subject */
 };

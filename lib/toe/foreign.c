@@ -2,12 +2,12 @@
  * Copyright (c) 2026 teampmd authors
  */
 
-/* Packets of connections that another member owns: forwarded with the handle and its epoch, so
- * that the receiver need not look it up, and knows when it is too late.
+/* Packets of connections that another member owns: forwarded with the handle and its generation, so
+ * that the receiver need not look it up, and knows when it is too late. On a ring nothing keeps a
+ * handle from being used again: what else it says may be another connection's, or half of it.
  */
 
 #include <netinet/in.h>
-#include <string.h>
 
 #include "toe_int.h"
 
@@ -30,6 +30,7 @@ foreign_send(struct tp_toe_shard *s, uint32_t index, uint64_t word, struct rte_m
 		.kind = TP_KIND_FOREIGN,
 		.ingress = ingress,
 		.hops = hops + 1,
+		.generation = WORD_GENERATION(word),
 		.handle = index,
 		.epoch = WORD_EPOCH(word),
 	};
@@ -37,21 +38,42 @@ foreign_send(struct tp_toe_shard *s, uint32_t index, uint64_t word, struct rte_m
 	s->ops->forward(s->arg, WORD_MEMBER(word), &m, 1);
 }
 
-/* Is it for the connection that its handle names? Else the handle was used again meanwhile. */
-static void
-deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
-                const struct tp_tcp_key *key, const struct tp_meta *meta)
+/* In TIME_WAIT a connection goes on under the next generation, where the table has it. */
+static bool
+lives_on(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m, const struct tp_pkt_info *info)
 {
 	struct tp_toe *toe = s->toe;
-	struct handle *h = &toe->handle[meta->handle];
+	struct tp_tcp_key key;
 
-	if (memcmp(&h->key, key, sizeof(*key)) == 0 &&
-	                route(s, meta->handle, m, info, meta->ingress, meta->hops))
+	return key_of(m, info, &key) &&
+	       table_lookup(&toe->table, toe->handle, table_hash(&toe->table, &key), &key) == index;
+}
+
+bool
+route_waited(struct tp_toe_shard *s, uint32_t index, uint32_t generation, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t ingress, uint8_t hops)
+{
+	uint64_t word = atomic_load_explicit(&s->toe->handle[index].word, memory_order_acquire);
+
+	/* Of this generation now, it stays of this connection until our next quiescent state. */
+	if (unlikely(WORD_GENERATION(word) != generation) && !lives_on(s, index, m, info))
+		return false;
+	return route(s, index, m, info, ingress, hops);
+}
+
+static void
+deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                const struct tp_meta *meta)
+{
+	struct tp_tcp_key key;
+
+	if (route_waited(s, meta->handle, meta->generation, m, info, meta->ingress, meta->hops))
 		return;
 	/* It ended while this packet was on the ring. Only our own detour made it late: no RST for
 	 * that, the peer sees an end it knows of. A SYN is the next one's.
 	 */
-	if (!begins(m, info) || !input_tcp(s, m, info, key, table_hash(&toe->table, key))) {
+	if (!begins(m, info) || !key_of(m, info, &key) ||
+	                !input_tcp(s, m, info, &key, table_hash(&s->toe->table, &key))) {
 		s->ctr[TP_TOE_C_RX_STALE]++;
 		rte_pktmbuf_free(m);
 	}
@@ -62,7 +84,6 @@ foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
 {
 	struct tp_meta meta = *tp_meta(m);
 	struct tp_pkt_info info;
-	struct tp_tcp_key key;
 
 	if (unlikely(meta.kind == TP_KIND_MESSAGE)) {
 		pull_asked(s, m);
@@ -75,8 +96,8 @@ foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
 		return;
 	}
 	if (info.l4_proto == IPPROTO_TCP && (info.flags & TP_PKT_F_L4) &&
-	                meta.handle < s->toe->nb_handles && key_of(m, &info, &key)) {
-		deliver(s, m, &info, &key, &meta);
+	                meta.handle < s->toe->nb_handles) {
+		deliver(s, m, &info, &meta);
 		return;
 	}
 	if (info.l4_proto == IPPROTO_TCP || meta.hops >= MAX_HOPS || !input_icmp(s, m, &info)) {

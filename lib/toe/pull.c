@@ -24,12 +24,16 @@ struct pull *
 pull_find(struct tp_toe_shard *s, uint32_t index)
 {
 	struct pull *set;
+	uint64_t word;
 
 	if (likely(s->nb_pulls == 0))
 		return NULL;
 	set = set_of(s, index);
+	word = atomic_load_explicit(&s->toe->handle[index].word, memory_order_acquire);
 	for (unsigned int i = 0; i < PULL_WAYS; i++) {
-		if (set[i].active && set[i].handle == index)
+		/* Of another generation it was for one that has ended, and is about to be void. */
+		if (set[i].active && set[i].handle == index &&
+		                WORD_GENERATION(set[i].word) == WORD_GENERATION(word))
 			return &set[i];
 	}
 	return NULL;
@@ -125,7 +129,8 @@ run_held(struct tp_toe_shard *s, struct pull *p)
 		struct tp_pkt_info info;
 
 		tp_pkt_parse(m, &info);
-		if (route(s, p->handle, m, &info, tp_meta(m)->ingress, 0))
+		if (route_waited(s, p->handle, WORD_GENERATION(p->word), m, &info,
+		                    tp_meta(m)->ingress, 0))
 			continue;
 		s->ctr[TP_TOE_C_RX_STALE]++;
 		rte_pktmbuf_free(m);

@@ -638,6 +638,10 @@ void open_settled(struct tp_toe_shard *s, struct tp_tcp_conn *c);
  * @return false: it has ended */
 bool route(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m,
                 const struct tp_pkt_info *info, uint8_t ingress, uint8_t hops);
+/* The same for one that waited on a ring, or here: the handle was of that generation then, and may be
+ * another connection's by now. @return false: as above */
+bool route_waited(struct tp_toe_shard *s, uint32_t index, uint32_t generation, struct rte_mbuf *m,
+                const struct tp_pkt_info *info, uint8_t ingress, uint8_t hops);
 /* To the shard that owns the connection; consumed. */
 void foreign_send(struct tp_toe_shard *s, uint32_t index, uint64_t word, struct rte_mbuf *m,
                 uint8_t ingress, uint8_t hops);

@@ -15,7 +15,7 @@ say_to(struct fake_peer *p, uint8_t member)
 }
 
 static void
-test_goes_to_the_owner_with_handle_epoch_and_place(void **state)
+test_goes_to_the_owner_with_handle_word_and_place(void **state)
 {
 	struct fake_peer p;
 	tp_toe_id id = toe_conn(&p, 0, 1);
@@ -30,6 +30,7 @@ test_goes_to_the_owner_with_handle_epoch_and_place(void **state)
 	assert_int_equal(meta->hops, 1);
 	assert_int_equal(meta->handle, (uint32_t)id);
 	assert_int_equal(meta->epoch, WORD_EPOCH(word_of_id(id)));
+	assert_int_equal(meta->generation, WORD_GENERATION(word_of_id(id)));
 	assert_int_equal(counted(2, TP_TOE_C_RX_FOREIGN), 1);
 	fake_turn(&team, 1);
 	assert_int_equal(told.bytes, 1);
@@ -69,8 +70,14 @@ test_the_owner_knows_where_it_arrived(void **state)
 static void
 deliver(struct rte_mbuf *m, uint8_t member, uint32_t handle, uint8_t ingress, uint8_t hops)
 {
+	bool there = handle < team.toe->nb_handles;
+
 	*tp_meta(m) = (struct tp_meta){
-		.kind = TP_KIND_FOREIGN, .handle = handle, .ingress = ingress, .hops = hops
+		.kind = TP_KIND_FOREIGN,
+		.generation = there ? WORD_GENERATION(word_of_id(handle)) : 0,
+		.handle = handle,
+		.ingress = ingress,
+		.hops = hops,
 	};
 	tp_toe_foreign(shard(member), &m, 1, team.now);
 }
@@ -95,18 +102,80 @@ test_it_follows_three_hops_and_no_more(void **state)
 	assert_int_equal(told.bytes, 1);
 }
 
+/* It ended, and its handle is free, while a packet for it waits on a ring. */
+static tp_toe_id
+ended_meanwhile(void)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	toe_post(id, toe_call_abort, NULL);
+	say_to(&p, 2);
+	assert_int_equal(team.member[1].nb_ring, 1);
+	tp_toe_step(shard(1), team.now);
+	assert_word(id, FREE, TP_MEMBER_NONE);
+	return id;
+}
+
 static void
 test_a_handle_of_another_connection_is_stale(void **state)
 {
-	struct fake_peer p, q;
-	tp_toe_id id = toe_conn(&p, 0, 1), other = toe_conn(&q, 1, 1);
+	struct fake_peer q;
+	tp_toe_id id = ended_meanwhile();
 
 	(void)state;
-	assert_true(id != other);
-	deliver(fake_segment(&team, &p, TP_TCP_ACK, 1), 1, (uint32_t)other, 2, 1);
-	toe_settle();
+	fake_say(&team, &(struct fake_peer){ .port = 2000, .seq = 9 }, 1, TP_TCP_SYN, 0);
+	assert_word(id, OWN, 1);
+	fake_turn(&team, 1);
+	assert_int_equal(counted(1, TP_TOE_C_RX_FORWARDED), 1);
 	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 1);
 	assert_int_equal(told.bytes, 0);
+	/* The next one on that handle gets its own. */
+	toe_conn(&q, 1, 0);
+	say_to(&q, 2);
+	toe_settle();
+	assert_int_equal(told.bytes, 1);
+}
+
+/* Another thread has just got the handle, and still has to write whom it connects to: what it said of the
+ * one before may not be looked at. */
+static void
+test_a_handle_that_is_being_used_again_is_stale(void **state)
+{
+	tp_toe_id id = ended_meanwhile();
+
+	(void)state;
+	assert_int_equal(handle_alloc(team.toe, 2), (uint32_t)id);
+	fake_turn(&team, 1);
+	assert_int_equal(team.member[2].nb_ring, 0);
+	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 1);
+	word_leave(handle_of(id), 1, HANDLE_FREE, TP_MEMBER_NONE);
+	handle_free(team.toe, (uint32_t)id);
+}
+
+/* In TIME_WAIT its generation is the next one: its user's id is old, its segments are not. */
+static void
+test_it_is_the_same_one_in_time_wait(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	toe_post(id, toe_call_close, NULL);
+	toe_settle();
+	fake_hear(&team, &p);
+	fake_say(&team, &p, 1, TP_TCP_ACK | TP_TCP_FIN, 0);
+	/* Its FIN once more, which is on the ring when the first one is seen. */
+	p.seq--;
+	fake_say(&team, &p, 2, TP_TCP_ACK | TP_TCP_FIN, 0);
+	tp_toe_step(shard(1), team.now);
+	assert_int_equal(conn_of(id)->state, TP_TCP_TIME_WAIT);
+	assert_int_equal(tp_meta(team.member[1].ring[0])->generation + 1,
+	                WORD_GENERATION(word_of_id(id)));
+	fake_forget(&team);
+	fake_turn(&team, 1);
+	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 0);
+	assert_int_equal(fake_nb_sent(&team, p.port, TP_TCP_ACK), 1);
 }
 
 static void
@@ -127,17 +196,25 @@ static void
 test_a_syn_that_comes_late_is_the_next_ones(void **state)
 {
 	struct fake_peer p, q = { .port = 3000, .seq = 9 };
+	struct rte_mbuf *m[2];
 	tp_toe_id id = toe_conn(&p, 0, 1);
 
 	(void)state;
-	deliver(fake_segment(&team, &q, TP_TCP_SYN, 0), 1, (uint32_t)id, 2, 1);
+	m[0] = fake_segment(&team, &q, TP_TCP_SYN, 0);
+	q.port++;
+	/* A SYN-ACK does not. */
+	m[1] = fake_segment(&team, &q, TP_TCP_SYN | TP_TCP_ACK, 0);
+	for (unsigned int i = 0; i < RTE_DIM(m); i++)
+		*tp_meta(m[i]) = (struct tp_meta){
+			.kind = TP_KIND_FOREIGN,
+			.generation = WORD_GENERATION(word_of_id(id)) - 1,
+			.handle = (uint32_t)id,
+			.ingress = 2,
+			.hops = 1,
+		};
+	tp_toe_foreign(shard(1), m, RTE_DIM(m), team.now);
 	toe_settle();
 	assert_int_equal(fake_nb_sent(&team, 3000, TP_TCP_SYN | TP_TCP_ACK), 1);
-	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 0);
-	/* A SYN-ACK does not. */
-	q.port++;
-	deliver(fake_segment(&team, &q, TP_TCP_SYN | TP_TCP_ACK, 0), 1, (uint32_t)id, 2, 1);
-	toe_settle();
 	assert_null(fake_last(&team, 3001));
 	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 1);
 }
@@ -215,10 +292,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		toe_test(test_goes_to_the_owner_with_handle_epoch_and_place),
+		toe_test(test_goes_to_the_owner_with_handle_word_and_place),
 		toe_test(test_the_owner_knows_where_it_arrived),
 		toe_test(test_it_follows_three_hops_and_no_more),
 		toe_test(test_a_handle_of_another_connection_is_stale),
+		toe_test(test_a_handle_that_is_being_used_again_is_stale),
+		toe_test(test_it_is_the_same_one_in_time_wait),
 		toe_test(test_a_handle_out_of_range_is_stale),
 		toe_test(test_a_syn_that_comes_late_is_the_next_ones),
 		toe_test(test_a_bad_checksum_is_counted),

@@ -251,6 +251,64 @@ test_void_when_it_ended(void **state)
 	assert_int_equal(counted(0, TP_TOE_C_MOVE_REFUSED), 1);
 }
 
+/* It ended, and its handle is another's by now: neither gets what is the other's. */
+static void
+test_what_waits_is_not_the_next_ones(void **state)
+{
+	struct fake_peer p, q = { .port = 2000, .seq = 5000 };
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	begin(1, id);
+	say_to(&p, 1);
+	assert_int_equal(counted(1, TP_TOE_C_RX_HELD), 1);
+	toe_post(id, toe_call_abort, NULL);
+	tp_toe_step(shard(0), team.now);
+	fake_open_conn(&team, &q, 1);
+	assert_word(id, OWN, 1);
+	assert_int_equal(told.accepted, 2);
+	assert_true(told.id != id && (uint32_t)told.id == (uint32_t)id);
+	/* So that it would fit. */
+	q.seq = p.seq;
+	conn_of(id)->rcv_nxt = p.seq - 1;
+	fake_wait(&team, MS);
+	pulls_run(shard(1));
+	tp_toe_step(shard(1), team.now);
+	assert_int_equal(shard(1)->nb_pulls, 0);
+	assert_int_equal(counted(1, TP_TOE_C_RX_STALE), 1);
+	assert_int_equal(told.bytes, 0);
+}
+
+/* The entry is still there, and the handle is another's, which is elsewhere. */
+static void
+test_the_next_ones_packets_do_not_wait(void **state)
+{
+	struct fake_peer p, q = { .port = 2000, .seq = 5000 };
+	tp_toe_id id = toe_conn(&p, 0, 0);
+
+	(void)state;
+	begin(1, id);
+	toe_post(id, toe_call_abort, NULL);
+	tp_toe_step(shard(0), team.now);
+	fake_turn(&team, 0); /* the request */
+	fake_open_conn(&team, &q, 0);
+	assert_word(id, OWN, 0);
+	say_to(&q, 1);
+	assert_int_equal(counted(1, TP_TOE_C_RX_HELD), 0);
+	assert_int_equal(team.member[0].nb_ring, 1);
+	/* It may be fetched as well. */
+	pull_begin(shard(1), (uint32_t)id, word_of_id(id));
+	assert_int_equal(shard(1)->nb_pulls, 2);
+	say_to(&q, 1);
+	assert_int_equal(counted(1, TP_TOE_C_RX_HELD), 1);
+	toe_settle();
+	assert_word(id, OWN, 1);
+	assert_int_equal(told.bytes, 2);
+	fake_wait(&team, MS);
+	toe_settle();
+	assert_int_equal(shard(1)->nb_pulls, 0);
+}
+
 /* On its way to us it is waited for, however long the inbox is not read. */
 static void
 test_not_void_while_it_is_on_its_way_here(void **state)
@@ -411,6 +469,8 @@ main(void)
 		toe_test(test_a_late_request_is_refused),
 		toe_test(test_void_when_it_went_elsewhere),
 		toe_test(test_void_when_it_ended),
+		toe_test(test_what_waits_is_not_the_next_ones),
+		toe_test(test_the_next_ones_packets_do_not_wait),
 		toe_test(test_not_void_while_it_is_on_its_way_here),
 		toe_test(test_a_set_has_so_many_ways),
 		toe_test(test_held_packets_go_with_the_member),
