@@ -69,24 +69,40 @@ handles_fini(struct tp_toe *toe)
 }
 
 uint32_t
-handle_alloc(struct tp_toe *toe, uint8_t member)
+handle_pop(struct tp_toe *toe, uint8_t member)
 {
 	uint32_t index = list_pop(toe, &toe->free_handles);
 	struct handle *h;
-	uint64_t word;
 
 	if (index == NO_INDEX)
 		return NO_INDEX;
 	h = &toe->handle[index];
-	word = atomic_load_explicit(&h->word, memory_order_relaxed);
 	h->where = NO_INDEX;
 	h->arrival = member;
 	h->run = 0;
 	h->level = 0;
 	h->listener = NO_LISTENER;
 	atomic_store_explicit(&h->next, 0, memory_order_relaxed); /* it never moved */
-	atomic_store_explicit(&h->word, word_make(WORD_GENERATION(word), 0, HANDLE_OWN, member),
-	                memory_order_release);
+	return index;
+}
+
+void
+handle_give(struct tp_toe *toe, uint32_t index, uint8_t member)
+{
+	struct handle *h = &toe->handle[index];
+	uint64_t word = atomic_load_explicit(&h->word, memory_order_relaxed);
+
+	/* A FREE word is changed by nobody else. */
+	atomic_store(&h->word, word_make(WORD_GENERATION(word), 0, HANDLE_OWN, member));
+}
+
+uint32_t
+handle_alloc(struct tp_toe *toe, uint8_t member)
+{
+	uint32_t index = handle_pop(toe, member);
+
+	if (index != NO_INDEX)
+		handle_give(toe, index, member);
 	return index;
 }
 

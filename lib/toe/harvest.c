@@ -156,9 +156,9 @@ inherit(struct tp_toe *toe, struct tp_toe_shard *s)
 
 /* Those that were to wake something wake it elsewhere. */
 static void
-forward_mail(struct tp_toe *toe, struct mailbox *box)
+forward_mail(struct tp_toe *toe, struct tp_toe_shard *s)
 {
-	for (struct mail *mail = mail_take(box), *next; mail != NULL; mail = next) {
+	for (struct mail *mail = mail_return(s), *next; mail != NULL; mail = next) {
 		next = mail->next;
 		if (mail->op == MAIL_WAKE)
 			posts_wake(toe, mail->handle);
@@ -198,8 +198,8 @@ take_apart(struct tp_toe *toe, uint8_t member)
 	unlist_all(toe, member);
 	inherit(toe, s);
 	posts_return(toe, s);
-	bells_pass_on(toe, member);
-	forward_mail(toe, &s->mail);
+	bells_return(toe, s);
+	forward_mail(toe, s);
 	toe->manager->harvesting |= RTE_BIT32(member);
 	toe->manager->harvest_left = toe->nb_handles; /* all, from where it is */
 	/* Last: now others may take what is in it. */
@@ -241,7 +241,7 @@ static void
 assign(struct tp_toe *toe, struct handle *h, uint64_t word, uint8_t dead)
 {
 	uint32_t alive = atomic_load(&toe->alive), where = h->where, index = h - toe->handle;
-	uint8_t to = home_for(toe, h, dead);
+	uint8_t to = home_for(toe, index, dead);
 
 	/* Better one whose port is down than nobody. */
 	if (shard_alive(toe, to) == NULL && alive != 0)
@@ -275,7 +275,8 @@ harvest_one(struct tp_toe *toe, uint32_t index)
 		break;
 	case HANDLE_OWN:
 	case HANDLE_XFER:
-		if (its)
+		/* Or an open that was posted to it when it had gone already. */
+		if (its || (h->where == NO_INDEX && shard_of(toe, member) == NULL))
 			assign(toe, h, word, member);
 		/* It may have been released as its lcore froze, and be in no inbox. */
 		else if (WORD_STATE(word) == HANDLE_XFER && from < TP_MAX_MEMBERS &&

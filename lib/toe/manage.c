@@ -267,12 +267,17 @@ drain_again(struct tp_toe *toe, uint64_t now)
 	}
 }
 
-/* Whoever rang saw that member there, maybe long ago. */
+/* Those for nobody's handles; and those of members that are not there: whoever rang saw that member
+ * there, maybe long ago. One that froze has its part of them in its hands until it is taken apart.
+ */
 static void
-absent_bells(struct tp_toe *toe)
+answer_bells(struct tp_toe *toe)
 {
-	for (uint32_t left = toe->manager->absent; left != 0; left &= left - 1)
+	uint32_t left = toe->manager->absent & ~toe->manager->fencing;
+
+	for (; left != 0; left &= left - 1)
 		bells_pass_on(toe, __builtin_ctz(left));
+	bells_pass_on(toe, BELLS_CONTROL);
 }
 
 unsigned int
@@ -283,7 +288,7 @@ tp_toe_manage(struct tp_toe *toe, uint64_t now)
 	toe->manager->now = now;
 	n += wake_due(toe, now);
 	n += harvest_step(toe);
-	absent_bells(toe);
+	answer_bells(toe);
 	drain_again(toe, now);
 	return n;
 }

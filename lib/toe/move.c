@@ -78,16 +78,15 @@ may_take(const struct tp_toe_shard *s, uint64_t word)
 }
 
 uint8_t
-home_for(const struct tp_toe *toe, const struct handle *h, uint8_t not_this)
+home_for(const struct tp_toe *toe, uint32_t index, uint8_t not_this)
 {
 	uint32_t usable = atomic_load_explicit(&toe->usable, memory_order_relaxed);
-	uint64_t hash;
 	uint8_t member;
 
 	usable &= not_this < TP_MAX_MEMBERS ? ~RTE_BIT32(not_this) : UINT32_MAX;
 	if ((usable & (usable - 1)) != 0) {
-		hash = table_hash(&toe->table, &h->key);
-		member = toe->member_of(toe->member_of_arg, (uint32_t)(hash >> 32));
+		/* Not by its key, which only its owner may read: control asks, too. */
+		member = toe->member_of(toe->member_of_arg, index * UINT32_C(0x9e3779b1));
 		if (member < TP_MAX_MEMBERS && (usable & RTE_BIT32(member)))
 			return member;
 	}

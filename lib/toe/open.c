@@ -209,7 +209,6 @@ active_failed(struct tp_toe_shard *s, uint32_t index, void *arg)
 	};
 
 	handle_retire(s, index);
-	posts_void(s->toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, TP_TCP_R_MEMORY);
 }
@@ -253,8 +252,10 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 {
 	uint8_t member = how->member;
 	int user = user_index(toe, how->user);
+	struct post *first;
 	struct handle *h;
 	uint32_t index;
+	tp_toe_id id;
 
 	if (user < 0 || how->rport == 0) {
 		rte_errno = EINVAL;
@@ -271,8 +272,13 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 		rte_errno = ENETDOWN;
 		return TP_TOE_ID_NONE;
 	}
-	index = handle_alloc(toe, member);
+	if (rte_mempool_get(toe->posts, (void **)&first) != 0) {
+		rte_errno = ENOBUFS;
+		return TP_TOE_ID_NONE;
+	}
+	index = handle_pop(toe, member);
 	if (index == NO_INDEX) {
+		rte_mempool_put(toe->posts, first);
 		rte_errno = ENOBUFS;
 		return TP_TOE_ID_NONE;
 	}
@@ -283,11 +289,7 @@ tp_toe_connect(struct tp_toe *toe, const struct tp_toe_connect *how)
 	h->key.rport = rte_cpu_to_be_16(how->rport);
 	h->key.lport = rte_cpu_to_be_16(how->lport);
 	h->user = user;
-	/* The function that is none: open it. */
-	if (tp_toe_post(toe, handle_id(toe, index), NULL, how->arg) != 0) {
-		handle_free(toe, index);
-		rte_errno = ENOBUFS;
-		return TP_TOE_ID_NONE;
-	}
-	return handle_id(toe, index);
+	id = handle_id(toe, index);
+	post_open(toe, index, member, first, how->arg);
+	return id;
 }

@@ -156,7 +156,6 @@ conn_free(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 	tp_tcp_fini(&s->env, c);
 	slot_free(s, slot);
 	conns_count(s, -1);
-	posts_void(toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, reason);
 }
@@ -302,6 +301,7 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	posts_run(s);
 	for (uint32_t slot = 0; slot < s->nb_fresh; slot++) {
 		struct tp_tcp_conn *c = &s->conn[slot];
+		uint32_t index = c->owner_word;
 
 		/* One that has closed, but whose user does not know yet, has its reason. */
 		if ((c->state == TP_TCP_CLOSED && c->events == 0) || !keep(s, slot))
@@ -310,6 +310,8 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 			c->reason = TP_TCP_R_ABORT;
 		conn_free(s, c);
 		ended++;
+		if (atomic_load(&toe->handle[index].posts) != NULL)
+			posts_wake(toe, index);
 	}
 	manager_forget(toe, s->member);
 	manager_absent(toe, s->member, true);
@@ -318,6 +320,8 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	quarantine_step(s);
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
 	limbo_reclaim(toe, &s->limbo);
+	bells_pass_on(toe, s->member);
+	bells_pass_on(toe, BELLS_CONTROL);
 	rte_pktmbuf_free_bulk(s->tx, s->nb_tx);
 	shard_release(s);
 	return ended;

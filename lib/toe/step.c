@@ -177,7 +177,6 @@ leave(struct tp_toe_shard *s, struct tp_tcp_conn *c)
 
 	h->user = s->toe->nobody;
 	word_leave(h, 1, HANDLE_OWN, s->member);
-	posts_void(s->toe, h);
 	if (user->on_close != NULL)
 		user->on_close(&call, TP_TCP_R_DONE);
 }

@@ -32,8 +32,7 @@ visit(struct tp_toe_shard *s, struct tp_tcp_conn *c, uint32_t todo)
 		work = true;
 	}
 	if (todo & (SWEEP_REHOME | SWEEP_SHED)) {
-		uint8_t to = todo & SWEEP_REHOME ? home_for(s->toe, conn_handle(s, c), s->member)
-		                                 : s->shed_to;
+		uint8_t to = todo & SWEEP_REHOME ? home_for(s->toe, index, s->member) : s->shed_to;
 
 		conn_release(s, index, 0, to, s->sweep_why);
 		work = true;

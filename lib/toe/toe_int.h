@@ -129,7 +129,8 @@ enum mail_op {
 	MAIL_END,    /* owner to control: ended prematurely */
 };
 struct mail {
-	struct mail *next;
+	struct mail *next;  /* older */
+	struct mail *newer; /* of those in a lcore's hands */
 	uint8_t op;
 	uint8_t to;
 	uint8_t member;
@@ -217,7 +218,7 @@ struct tp_toe {
 	/* Not in the shards, which may go while any thread posts. */
 	struct {
 		alignas(RTE_CACHE_LINE_SIZE) _Atomic(struct post *) head; /* newest first */
-	} bells[TP_MAX_MEMBERS];
+	} bells[TP_MAX_MEMBERS + 1];
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t free_handles; /* list head */
 	alignas(RTE_CACHE_LINE_SIZE) _Atomic uint64_t cookie_until; /* ns: ACKs may bring cookies */
 };
@@ -286,8 +287,12 @@ struct tp_toe_shard {
 	/* The handle that is worked on, or NO_INDEX. Owner w; control reads it when the lcore is frozen,
 	 * so that the order in which the owner writes it is enough. */
 	_Atomic uint32_t cur;
-	/* Posts of a handle that it has taken and not begun, newest first. As cur. */
+	/* Posts of a handle that it has taken and not begun, newest first; how often the first one of them
+	 * had been used. Bells and letters that it has taken, the same way. As cur. */
 	_Atomic(struct post *) hand;
+	_Atomic uint32_t hand_use;
+	_Atomic(struct post *) ringing;
+	_Atomic(struct mail *) letters;
 	/* A slot without a connection of ours, or 0: its context was released, and this is its link in a
 	 * list, one that adopts, or ours of those given back; or it is free, and this is the next one. */
 	_Atomic uint32_t *link;    /* [max] */
@@ -386,7 +391,11 @@ void table_remove(struct table *t, uint64_t hash, uint32_t index);
 
 int handles_init(struct tp_toe *toe);
 void handles_fini(struct tp_toe *toe);
-/* @return index, its word {new generation, 0, OWN, member}; or NO_INDEX */
+/* @return index, or NO_INDEX; its word stays FREE, so that nobody else looks at it, until it is given to
+ * a member */
+uint32_t handle_pop(struct tp_toe *toe, uint8_t member);
+void handle_give(struct tp_toe *toe, uint32_t index, uint8_t member);
+/* Both. @return index, its word {new generation, 0, OWN, member}; or NO_INDEX */
 uint32_t handle_alloc(struct tp_toe *toe, uint8_t member);
 /* The owner changes the word; others may have raised its epoch. */
 void word_leave(struct handle *h, uint32_t generations, enum handle_state state, uint8_t member);
@@ -500,6 +509,8 @@ void mail_put(struct mailbox *box, struct mail *mail);
 struct mail *mail_take(struct mailbox *box);
 /* What control wants of a member. */
 unsigned int mail_run(struct tp_toe_shard *s);
+/* Control. All that a lcore which froze has got or had in its hands, in any order. */
+struct mail *mail_return(struct tp_toe_shard *s);
 void mail_free(struct tp_toe *toe, struct mail *mail);
 
 /* ---- decide.c --------------------------------------------------------------- */
@@ -542,8 +553,8 @@ bool is_listed(const struct tp_toe_shard *s);
 void give_back(struct tp_toe *toe, uint32_t where);
 /* A foreign segment was recorded: should its connection follow? */
 void conn_consider(struct tp_toe_shard *s, uint32_t index);
-/* Member that new homes are taken from for this connection; NONE: there is no other. */
-uint8_t home_for(const struct tp_toe *toe, const struct handle *h, uint8_t not_this);
+/* A home for the connection of this handle, whoever has that; NONE: there is no other. */
+uint8_t home_for(const struct tp_toe *toe, uint32_t index, uint8_t not_this);
 
 /* ---- pull.c ------------------------------------------------------------------- */
 
@@ -664,28 +675,35 @@ void transmit_flush(struct tp_toe_shard *s);
  * found the list empty also rings: it hangs on the bells of the owner's shard as well, and is freed
  * when all have let go. */
 struct post {
-	struct post *next;      /* of the same handle; older */
-	struct post *next_bell; /* of the same shard */
-	struct post *newer;     /* of those in a lcore's hands */
+	struct post *next;       /* of the same handle; older */
+	struct post *next_bell;  /* of the same shard; older */
+	struct post *newer;      /* of those in a lcore's hands */
+	struct post *newer_bell; /* the same */
 	void (*fn)(struct tp_toe_call *call, void *arg);
 	void *arg;
 	tp_toe_id id;
 	_Atomic uint32_t refs;
-	_Atomic bool rung; /* it is among somebody's bells */
+	_Atomic uint32_t use; /* another one each time it is posted, and when it is carried out */
+	_Atomic bool rung;    /* it is among somebody's bells */
 };
+/* The bells of control, which alone speaks for handles that nobody owns: it never freezes. */
+#define BELLS_CONTROL TP_MAX_MEMBERS
 /* @return how many were carried out */
 unsigned int posts_run(struct tp_toe_shard *s);
-/* Those of a connection that has just come. */
+/* Those of a connection that is here. */
 unsigned int posts_of(struct tp_toe_shard *s, uint32_t index);
 /* Who is there for a handle: its owner, or the one that waits for it; a parked one, anybody; or NONE. */
 uint8_t answerer(const struct tp_toe *toe, uint64_t word);
 /* Control. The bells of a member that does not answer; something waits at a handle whose bell is lost. */
 void bells_pass_on(struct tp_toe *toe, uint8_t member);
 void posts_wake(struct tp_toe *toe, uint32_t index);
-/* Control. What a lcore that froze had in its hands and had not begun. */
+/* Control. What a lcore that froze had in its hands and had not begun; the bells that it had. */
 void posts_return(struct tp_toe *toe, struct tp_toe_shard *s);
-/* The handle is FREE by now: tell those that wait for it. */
-void posts_void(struct tp_toe *toe, struct handle *h);
+void bells_return(struct tp_toe *toe, struct tp_toe_shard *s);
+/* The first function of a handle that nobody else has: open it, on that member. From now on it is that
+ * member's.
+ * @param p of the pool of posts; consumed */
+void post_open(struct tp_toe *toe, uint32_t index, uint8_t member, struct post *p, void *arg);
 
 /* ---- look.c ------------------------------------------------------------- */
 

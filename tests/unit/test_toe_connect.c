@@ -265,6 +265,63 @@ test_an_open_that_fails_tells_those_that_wait_for_it(void **state)
 	assert_int_equal(told.closed, 1);
 }
 
+/* Neither the functions nor the handles may run out without a trace. */
+static void
+test_nothing_is_left_of_what_could_not_begin(void **state)
+{
+	uint32_t nb = rte_mempool_avail_count(team.toe->posts), free_one;
+	void **all = calloc(nb, sizeof(*all));
+
+	(void)state;
+	assert_non_null(all);
+	assert_int_equal(rte_mempool_get_bulk(team.toe->posts, all, nb), 0);
+	assert_true(connect_to(4000) == TP_TOE_ID_NONE);
+	assert_int_equal(rte_errno, ENOBUFS);
+	rte_mempool_put_bulk(team.toe->posts, all, nb);
+	free(all);
+	/* As if it had never been touched: else who looks at what a dead member leaves frees it again. */
+	free_one = HEAD_INDEX(atomic_load(&team.toe->free_handles));
+	assert_word(free_one, FREE, TP_MEMBER_NONE);
+	nb = 0;
+	while (list_pop(team.toe, &team.toe->free_handles) != NO_INDEX)
+		nb++;
+	assert_int_equal(nb, team.toe->nb_handles);
+	assert_true(connect_to(4000) == TP_TOE_ID_NONE);
+	assert_int_equal(rte_errno, ENOBUFS);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+	while (nb-- > 0)
+		handle_free(team.toe, nb);
+}
+
+/* Control looks at a handle that is not given to its member yet, for one that had it before: what opens it
+ * stays. */
+static void
+test_an_open_waits_for_its_member(void **state)
+{
+	struct tp_toe_connect how = to_peer(4000);
+	struct post *first;
+	uint32_t index;
+
+	(void)state;
+	how.member = 1;
+	assert_int_equal(rte_mempool_get(team.toe->posts, (void **)&first), 0);
+	index = handle_pop(team.toe, 1);
+	assert_word(index, FREE, TP_MEMBER_NONE);
+	handle_of(index)->key = (struct tp_tcp_key){ .rport = rte_cpu_to_be_16(4000) };
+	memcpy(handle_of(index)->key.raddr, how.raddr, sizeof(how.raddr));
+	post_open(team.toe, index, 1, first, NULL);
+	/* A moment earlier. */
+	atomic_store(&handle_of(index)->word, word_make(WORD_GENERATION(word_of_id(index)), 0,
+	                                                      HANDLE_FREE, TP_MEMBER_NONE));
+	posts_wake(team.toe, index);
+	assert_ptr_equal(atomic_load(&handle_of(index)->posts), first);
+	handle_give(team.toe, index, 1);
+	toe_settle();
+	assert_int_equal(fake_nb_sent(&team, 4000, TP_TCP_SYN), 1);
+	assert_int_equal(fake_last(&team, 4000)->member, 1);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
 int
 main(void)
 {
@@ -282,6 +339,8 @@ main(void)
 		toe_test(test_no_post_left),
 		toe_test(test_no_handle_left),
 		toe_test(test_an_open_that_fails_tells_those_that_wait_for_it),
+		toe_test(test_nothing_is_left_of_what_could_not_begin),
+		toe_test(test_an_open_waits_for_its_member),
 	};
 
 	return toe_run(tests);

@@ -381,6 +381,293 @@ test_posts_in_its_hands(void **state)
 	replace(0);
 }
 
+/* ---- frozen between taking something and being done with it ------------------------- */
+
+static bool on_lcore;
+
+static void
+freeze_unless_control(struct tp_toe_call *call, void *arg)
+{
+	if (on_lcore)
+		longjmp(froze, 1);
+	count_call(call, arg);
+}
+
+static unsigned int
+posts_in_use(void)
+{
+	return rte_mempool_in_use_count(team.toe->posts);
+}
+
+static void
+turn_and_freeze(uint8_t member)
+{
+	on_lcore = true;
+	if (setjmp(froze) == 0)
+		fake_turn(&team, member);
+	on_lcore = false;
+	toe_stop(member);
+}
+
+/* The connection ends with its first octet, while three wait behind the end. */
+static void
+post_and_end(struct tp_toe_call *call, struct rte_mbuf *data)
+{
+	rte_pktmbuf_free(data);
+	toe_post(call->id, count_call, NULL);
+	toe_post(call->id, freeze_unless_control, NULL);
+	toe_post(call->id, count_call, NULL);
+	tp_toe_abort(call);
+}
+
+static const struct tp_toe_user ender = { .name = "ender", .on_data = post_and_end };
+
+/* Those that wait when it ends are told by control, which does not freeze. */
+static void
+test_notices_are_in_nobodys_hands(void **state)
+{
+	struct tp_toe_listen at = { .user = &ender, .port = 81 };
+	struct fake_peer p = { .port = 2000, .to = 81, .seq = 1000 };
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	assert_int_equal(tp_toe_listen(team.toe, &at), 0);
+	fake_open_conn(&team, &p, 0);
+	assert_int_equal(tp_toe_nb_conns(team.toe, 0), 1);
+	say(&p, 0);
+	turn_and_freeze(0);
+	assert_int_equal(tp_toe_nb_conns(team.toe, 0), 0);
+	toe_settle();
+	toe_settle();
+	assert_int_equal(nb_carried_out, 0);
+	assert_int_equal(nb_gone, 3);
+	assert_int_equal(posts_in_use(), 0);
+	replace(0);
+}
+
+/* Bells, letters: those behind the one that it was at are answered by others, and none is lost. */
+static void
+test_bells_in_its_hands(void **state)
+{
+	struct fake_peer p[5];
+	tp_toe_id id[5];
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	team.home = 1;
+	for (unsigned int i = 0; i < 5; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	for (unsigned int i = 0; i < 5; i++)
+		toe_post(id[i], i == 1 ? freeze_unless_control : count_call, NULL);
+	turn_and_freeze(0);
+	assert_int_equal(nb_carried_out, 1);
+	toe_settle();
+	toe_settle();
+	assert_int_equal(nb_carried_out, 4);
+	assert_int_equal(nb_gone, 0);
+	/* But for the one that it had begun, which was its own bell. */
+	assert_int_equal(posts_in_use(), 1);
+	replace(0);
+}
+
+static void
+test_letters_in_its_hands(void **state)
+{
+	struct fake_peer p[4];
+	tp_toe_id id[4];
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	team.home = 1;
+	for (unsigned int i = 0; i < 4; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	for (unsigned int i = 0; i < 4; i++)
+		toe_post(id[i], i == 2 ? freeze_unless_control : count_call, NULL);
+	/* Whoever rang is not there; so control writes. */
+	bells_pass_on(team.toe, 0);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->mails), 4);
+	turn_and_freeze(0);
+	assert_int_equal(nb_carried_out, 1);
+	toe_settle();
+	toe_settle();
+	assert_int_equal(nb_carried_out, 3);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->mails), 0);
+	replace(0);
+}
+
+/* A letter that wakes a parked one comes to somebody else. */
+static void
+test_a_wake_in_its_hands(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id;
+
+	(void)state;
+	conf.move.idle_ns = MS;
+	toe_reopen();
+	id = toe_conn(&p, 0, 0);
+	fake_wait(&team, 2 * MS);
+	fake_turn(&team, 0);
+	assert_word(id, PARK, 0);
+	posts_wake(team.toe, (uint32_t)id);
+	/* Taken, and not looked at. */
+	atomic_store(&shard(0)->letters, atomic_exchange(&shard(0)->mail.head, NULL));
+	toe_stop(0);
+	harvest_step(team.toe);
+	fake_turn(&team, 1);
+	assert_word(id, OWN, 1);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->mails), 0);
+	replace(0);
+}
+
+/* Noted, and not taken yet: it is in both places. */
+static void
+test_frozen_before_it_took(void **state)
+{
+	struct fake_peer p[3];
+	tp_toe_id id[3];
+	struct post *post;
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	team.home = 1;
+	for (unsigned int i = 0; i < 3; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		posts_wake(team.toe, (uint32_t)id[i]);
+		toe_post(id[i], count_call, NULL);
+		/* Others that come after that, and before it is seen to have frozen. */
+		if (i == 0) {
+			atomic_store(&shard(0)->ringing, atomic_load(&team.toe->bells[0].head));
+			atomic_store(&shard(0)->letters, atomic_load(&shard(0)->mail.head));
+		}
+	}
+	post = atomic_load(&handle_of(id[0])->posts);
+	atomic_store(&shard(0)->hand_use, post->use);
+	atomic_store(&shard(0)->hand, post);
+	toe_post(id[0], count_call, NULL);
+	toe_stop(0);
+	toe_settle();
+	toe_settle();
+	assert_int_equal(nb_carried_out, 4);
+	assert_int_equal(posts_in_use(), 0);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->mails), 0);
+	replace(0);
+}
+
+/* What it had noted was an earlier connection's, and control took it first. */
+static void
+test_what_it_had_noted_was_taken_by_control(void **state)
+{
+	struct fake_peer p, q;
+	tp_toe_id id = toe_conn(&p, 0, 0), other = toe_conn(&q, 1, 0);
+	struct post *post;
+
+	(void)state;
+	nb_carried_out = nb_gone = 0;
+	team.home = 1;
+	toe_post(id, count_call, NULL);
+	post = atomic_load(&handle_of(id)->posts);
+	atomic_store(&shard(0)->hand_use, post->use);
+	atomic_store(&team.toe->bells[0].head, NULL);
+	post->rung = false;
+	atomic_fetch_sub(&post->refs, 1);
+	fake_say(&team, &p, 0, TP_TCP_RST | TP_TCP_ACK, 0);
+	word_leave(handle_of(id), 1, HANDLE_FREE, TP_MEMBER_NONE); /* as if it had ended */
+	posts_wake(team.toe, (uint32_t)id);
+	assert_int_equal(nb_gone, 1);
+	word_leave(handle_of(id), UINT32_MAX, HANDLE_OWN, 0);
+	atomic_store(&shard(0)->hand, post);
+	toe_stop(0);
+	toe_settle();
+	toe_settle();
+	assert_int_equal(nb_gone, 1);
+	assert_int_equal(nb_carried_out, 0);
+	assert_int_equal(posts_in_use(), 0);
+	assert_word(other, OWN, 1);
+}
+
+static const struct tp_toe_connect how = { .user = &toe_user,
+	.raddr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2 },
+	.rport = 4000,
+	.member = 0 };
+
+/* Its hand holds the open, which is off the handle. */
+static void
+open_in_hand(tp_toe_id id)
+{
+	struct post *post = atomic_exchange(&handle_of(id)->posts, NULL);
+
+	assert_non_null(post);
+	atomic_store(&shard(0)->hand_use, post->use);
+	atomic_store(&shard(0)->hand, post);
+	freeze_at(0, (uint32_t)id);
+	toe_settle();
+	toe_settle();
+}
+
+/* It froze in the middle of an active open, before there was a connection: that begins again. */
+static void
+test_an_open_in_its_hands(void **state)
+{
+	tp_toe_id id = tp_toe_connect(team.toe, &how);
+
+	(void)state;
+	team.home = 1;
+	open_in_hand(id);
+	assert_word(id, OWN, 1);
+	assert_int_equal(fake_nb_sent(&team, 4000, TP_TCP_SYN), 1);
+	assert_int_equal(fake_last(&team, 4000)->member, 1);
+	assert_int_equal(told.closed, 0);
+	assert_int_equal(posts_in_use(), 0);
+	replace(0);
+}
+
+/* There was one already: it is torn, and not opened twice. */
+static void
+test_an_open_in_its_hands_that_had_begun(void **state)
+{
+	tp_toe_id id = tp_toe_connect(team.toe, &how);
+
+	(void)state;
+	team.home = 1;
+	open_active(shard(0), (uint32_t)id, NULL);
+	open_in_hand(id);
+	assert_int_equal(told.closed, 1);
+	assert_int_equal(told.reason, TP_TCP_R_TORN);
+	assert_int_equal(fake_nb_sent(&team, 4000, TP_TCP_SYN), 0);
+	assert_word(id, FREE, TP_MEMBER_NONE);
+	assert_int_equal(posts_in_use(), 0);
+	replace(0);
+}
+
+/* Whoever connects chose a member that has gone by the time the handle is its. */
+static void
+test_an_open_for_a_member_that_has_gone(void **state)
+{
+	struct post *first;
+	uint32_t index;
+
+	(void)state;
+	team.home = 1;
+	index = handle_pop(team.toe, 0);
+	handle_of(index)->key = (struct tp_tcp_key){ .rport = rte_cpu_to_be_16(4000) };
+	memcpy(handle_of(index)->key.raddr, how.raddr, sizeof(how.raddr));
+	assert_int_equal(rte_mempool_get(team.toe->posts, (void **)&first), 0);
+	toe_stop(0);
+	toe_settle();
+	assert_true(tp_toe_left(team.toe, 0));
+	tp_toe_shard_free(shard(0));
+	team.member[0].shard = NULL;
+	toe_settle();
+	post_open(team.toe, index, 0, first, NULL);
+	toe_settle();
+	toe_settle();
+	assert_word(index, OWN, 1);
+	assert_int_equal(fake_nb_sent(&team, 4000, TP_TCP_SYN), 1);
+	assert_int_equal(posts_in_use(), 0);
+}
+
 /* Somebody has to be woken, and there is no mail for that at first. */
 static void
 test_no_mail_to_wake_it(void **state)
@@ -483,10 +770,6 @@ test_posts_for_it_are_carried_out_by_others(void **state)
 static void
 test_an_open_that_it_did_not_come_to(void **state)
 {
-	struct tp_toe_connect how = { .user = &toe_user,
-		.raddr = { [10] = 0xff, [11] = 0xff, [12] = 10, [15] = 2 },
-		.rport = 4000,
-		.member = 0 };
 	tp_toe_id id = tp_toe_connect(team.toe, &how);
 
 	(void)state;
@@ -682,6 +965,15 @@ main(void)
 		toe_test(test_frozen_with_the_inbox_in_its_hands),
 		toe_test(test_frozen_before_it_counted),
 		toe_test(test_posts_in_its_hands),
+		toe_test(test_notices_are_in_nobodys_hands),
+		toe_test(test_bells_in_its_hands),
+		toe_test(test_letters_in_its_hands),
+		toe_test(test_a_wake_in_its_hands),
+		toe_test(test_frozen_before_it_took),
+		toe_test(test_what_it_had_noted_was_taken_by_control),
+		toe_test(test_an_open_in_its_hands),
+		toe_test(test_an_open_in_its_hands_that_had_begun),
+		toe_test(test_an_open_for_a_member_that_has_gone),
 		toe_test(test_no_mail_to_wake_it),
 		toe_test(test_sums_never_fall),
 		toe_test(test_asked_as_it_goes),

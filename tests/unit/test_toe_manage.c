@@ -149,7 +149,7 @@ test_a_member_that_is_drained_takes_none(void **state)
 		                place == TP_TOE_ACTIVE);
 	}
 	team.home = 1;
-	assert_int_equal(home_for(team.toe, handle_of(id), 0), 2);
+	assert_int_equal(home_for(team.toe, (uint32_t)id, 0), 2);
 	/* But it is there: a command is obeyed. */
 	assert_non_null(shard_alive(team.toe, 1));
 }

@@ -260,6 +260,94 @@ test_a_late_bell_at_a_dead_member(void **state)
 	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
 }
 
+/* No slot for a parked one at first: what waits for it is not forgotten, by a bell nor by a letter. */
+static void
+test_no_slot_for_the_one_it_is_for(void **state)
+{
+	struct fake_peer p[2];
+	tp_toe_id id[2];
+	uint32_t max;
+
+	(void)state;
+	conf.move.idle_ns = MS;
+	toe_reopen();
+	for (unsigned int i = 0; i < 2; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	fake_wait(&team, 2 * MS);
+	toe_settle();
+	max = shard(0)->max;
+	shard(0)->max = shard(0)->nb_fresh;
+	while (slot_alloc(shard(0)) != NO_INDEX)
+		continue;
+	post(id[0], 1);
+	post(id[1], 2);
+	bells_pass_on(team.toe, 0);
+	post(id[0], 3);
+	for (unsigned int i = 0; i < 2; i++)
+		assert_word(id[i], PARK, 0);
+	/* One by a letter; the other one, which comes later, by its bell. */
+	fake_turn(&team, 0);
+	fake_turn(&team, 0);
+	assert_int_equal(calls.nb, 0);
+	assert_true(counted(0, TP_TOE_C_MOVE_NO_SLOT) >= 4);
+	shard(0)->max = max;
+	fake_turn(&team, 0);
+	fake_turn(&team, 0);
+	assert_int_equal(calls.nb, 3);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+	assert_int_equal(rte_mempool_in_use_count(team.toe->mails), 0);
+	for (uint32_t slot = 0; slot < 2; slot++)
+		slot_free(shard(0), slot);
+}
+
+static void
+test_a_bell_waits_for_a_slot(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id;
+	uint32_t max;
+
+	(void)state;
+	conf.move.idle_ns = MS;
+	toe_reopen();
+	id = toe_conn(&p, 0, 0);
+	fake_wait(&team, 2 * MS);
+	toe_settle();
+	max = shard(0)->max;
+	shard(0)->max = shard(0)->nb_fresh;
+	assert_int_equal(slot_alloc(shard(0)), 0);
+	post(id, 1);
+	fake_turn(&team, 0);
+	fake_turn(&team, 0);
+	assert_word(id, PARK, 0);
+	shard(0)->max = max;
+	fake_turn(&team, 0);
+	assert_int_equal(calls.nb, 1);
+	slot_free(shard(0), 0);
+	toe_settle();
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
+/* Each is one of a list that is walked while it shrinks. */
+static void
+test_many_bells_at_once(void **state)
+{
+	struct fake_peer p[40];
+	tp_toe_id id[40];
+
+	(void)state;
+	for (unsigned int i = 0; i < 40; i++)
+		id[i] = toe_conn(&p[i], i, 1);
+	for (uintptr_t i = 0; i < 40; i++)
+		post(id[i], i);
+	toe_settle();
+	assert_int_equal(calls.nb, 40);
+	for (uintptr_t i = 0; i < 40; i++)
+		assert_int_equal(calls.arg[i], i);
+	assert_null(atomic_load(&shard(1)->ringing));
+	assert_int_equal(rte_mempool_in_use_count(team.toe->posts), 0);
+}
+
 /* ---- what a call may ask and set ----------------------------------------------- */
 
 static struct {
@@ -361,6 +449,9 @@ main(void)
 		post_test(test_a_move_to_nowhere_is_refused),
 		post_test(test_a_dead_members_bells_are_answered_by_others),
 		post_test(test_a_late_bell_at_a_dead_member),
+		post_test(test_no_slot_for_the_one_it_is_for),
+		post_test(test_a_bell_waits_for_a_slot),
+		post_test(test_many_bells_at_once),
 		post_test(test_space_shrinks_by_what_is_queued),
 		post_test(test_a_call_sets_options),
 		post_test(test_a_call_without_its_connection),
