@@ -182,8 +182,8 @@ tp_toe_fence(struct tp_toe *toe, uint8_t member)
 
 /* ---- the background ------------------------------------------------------------------ */
 
-/* Whoever saw that member alive, and released something to it, has put it there and seen that it is not:
- * so nobody but us touches its lists any more.
+/* Whoever saw that member alive, and released something to it, has put it there: so nobody but us touches
+ * its lists any more. Nor did anybody before: what it had noted and not taken is there as it was.
  */
 static void
 take_apart(struct tp_toe *toe, uint8_t member)

@@ -26,8 +26,7 @@ mail_free(struct tp_toe *toe, struct mail *mail)
 	rte_mempool_put(toe->mails, mail);
 }
 
-/* release: the reader sees what is in it. Sequentially consistent with `alive`: whoever puts
- * something for a member that is not by then finds that out (move.c). */
+/* release, by being sequentially consistent: the reader sees what is in it. */
 void
 mail_put(struct mailbox *box, struct mail *mail)
 {

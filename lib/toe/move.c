@@ -207,30 +207,6 @@ count_release(struct tp_toe_shard *s, enum tp_toe_why why)
 	s->ctr[counters[why]]++;
 }
 
-/* The member that a context was released to was fenced in between: nobody looks into its inbox any
- * more, but whoever fenced it, maybe before this. So take it back, for anyone.
- */
-static void
-inbox_disown(struct tp_toe *toe, struct tp_toe_shard *q)
-{
-	uint32_t link = atomic_exchange(&q->inbox, LINK_END);
-
-	while (link != LINK_END) {
-		uint32_t where = LINK_WHERE(link);
-		struct handle *h = &toe->handle[context_at(toe, where)->owner_word];
-		uint64_t word = atomic_load(&h->word);
-
-		link = next_of(toe, where);
-		if (h->where != where)
-			give_back(toe, where); /* it was adopted before */
-		else if (WORD_STATE(word) == HANDLE_XFER && WORD_MEMBER(word) == q->member)
-			atomic_compare_exchange_strong(&h->word, &word,
-			                word_make(WORD_GENERATION(word), WORD_EPOCH(word) + 1,
-			                                HANDLE_PARK, WHERE_SHARD(where)));
-		unlisted(toe, WHERE_SHARD(where), q->member, 1);
-	}
-}
-
 /* What the old owner has of it besides the context. */
 static void
 detach(struct tp_toe_shard *s, const struct handle *h, uint32_t slot)
@@ -287,9 +263,8 @@ conn_release(struct tp_toe_shard *s, uint32_t index, uint64_t word, uint8_t to, 
 		conn_dirty(s, c);
 		return false;
 	}
+	/* If it is fenced by now control finds it there, which waits until this turn is over (harvest.c). */
 	inbox_push(toe, q, where);
-	if (unlikely(shard_alive(toe, to) == NULL))
-		inbox_disown(toe, q);
 	count_release(s, why);
 	toe_trace_release(index, s->member, to, why);
 	return true;

@@ -311,6 +311,35 @@ test_frozen_with_the_inbox_in_its_hands(void **state)
 	replace(1);
 }
 
+/* It froze as it had noted what is in its inbox, and another one that had seen it alive releases something
+ * to it only then: what is there is control's alone, or the slot that was noted goes back twice.
+ */
+static void
+test_released_to_it_when_it_had_frozen(void **state)
+{
+	struct fake_peer p[2];
+	tp_toe_id id[2];
+
+	(void)state;
+	team.home = 2;
+	for (unsigned int i = 0; i < 2; i++)
+		id[i] = toe_conn(&p[i], i, 0);
+	assert_true(conn_release(shard(0), (uint32_t)id[0], 0, 1, TP_TOE_WHY_COMMAND));
+	assert_non_null(conn_take(shard(1), (uint32_t)id[0], word_of_id(id[0])));
+	atomic_store(&shard(1)->adopting, atomic_load(&shard(1)->inbox));
+	assert_true(conn_release(shard(0), (uint32_t)id[1], 0, 1, TP_TOE_WHY_COMMAND));
+	freeze_at(1, NO_INDEX);
+	toe_settle();
+	for (unsigned int i = 0; i < 2; i++)
+		assert_word(id[i], OWN, 2);
+	toe_settle();
+	for (uint32_t i = 0; i < 2; i++)
+		assert_true(slot_is_free(shard(0), i));
+	assert_int_not_equal(slot_next(shard(0), shard(0)->free_slot), shard(0)->free_slot);
+	assert_false(is_listed(shard(0)));
+	replace(1);
+}
+
 /* It froze after it had adopted, before it had counted that the slot is in its list no more. */
 static void
 test_frozen_before_it_counted(void **state)
@@ -963,6 +992,7 @@ main(void)
 		toe_test(test_its_inbox_goes_to_others),
 		toe_test(test_a_broken_one_is_torn),
 		toe_test(test_frozen_with_the_inbox_in_its_hands),
+		toe_test(test_released_to_it_when_it_had_frozen),
 		toe_test(test_frozen_before_it_counted),
 		toe_test(test_posts_in_its_hands),
 		toe_test(test_notices_are_in_nobodys_hands),
