@@ -19,9 +19,10 @@
  *   S6  (ORDER) what arrives at the member that pulls stays in order
  *   L1  when nothing more happens: the connection belongs to a member that runs, or
  *       is parked, or is gone; its context is where the handle says, and takes no
- *       other room; no packet is held, no pull stands, no post waits. A freeze
- *       costs the connection that the lcore was at work on, and the posts and the
- *       slots that it had in its hands
+ *       other room; no packet is held, no pull stands, no post waits, no bell is
+ *       left. A freeze costs the connection that the lcore was at work on, the post
+ *       that it had begun, the bell that it was answering, and the slot or record in its
+ *       hands: what it had only taken is done by others
  *
  * Cases, read by run.sh: check|long|mutation, name, safety, spin's flags or what is
  * taken away; a mutation runs with the flags of the first check that has its flag
@@ -33,6 +34,8 @@
  * check    freeze            safety  -DFREEZE -DM=3 -DPULLS=1 -DPARKS=1 -DPACKETS=1
  * check    freeze-posts      safety  -DFREEZE -DPARKS=1 -DPOSTS=1 -DPULLS=1 -DPACKETS=1
  * check    freeze-reuse      safety  -DFREEZE -DCLOSES=1 -DPARKS=1 -DPULLS=0 -DPOSTS=2
+ * check    freeze-inbox      safety  -DFREEZE -DS=3 -DBULKS=2 -DPACKETS=1
+ * check    freeze-no-mail    safety  -DFREEZE -DPARKS=1 -DPOSTS=1 -DNOMAIL=1
  * long     freeze-bulk       safety  -DFREEZE -DM=3 -DS=3 -DPULLS=1 -DPARKS=1 -DPACKETS=1 -DBULKS=1
  * long     freeze-two-posts  safety  -DFREEZE -DCLOSES=1 -DPARKS=1 -DPOSTS=2 -DPACKETS=1
  * long     freeze-three      safety  -DFREEZE -DM=3 -DPARKS=1 -DPOSTS=1 -DPULLS=1 -DPACKETS=1
@@ -50,7 +53,7 @@
  * mutation MUT_STEAL         safety  -DPARKS=2 after parking taken back whatever the word says
  * mutation MUT_TAKE_NO_LOOK  safety  -DPARKS=2 no look at the posts after adopting
  * mutation MUT_NO_GEN        safety  -DCLOSES=1 the next connection has the same generation
- * mutation MUT_NO_FENCE_LOOK safety  -DFREEZE no look at the fence after the push, nor before
+ * mutation MUT_NO_FENCE_LOOK safety  -DFREEZE who releases does not look at the fence
  * mutation MUT_NO_CUR        safety  -DFREEZE what the lcore was at work on is not looked at
  * mutation MUT_NO_WAKE       safety  -DFREEZE nor what it had released and not pushed yet
  * mutation MUT_NO_GRACE      safety  -DFREEZE taken apart while others still release to it
@@ -60,6 +63,16 @@
  * mutation MUT_SCAN_NO_LOOK  safety  -DPOSTS=1 the scan does not look at posts
  * mutation MUT_BELLS_LOST    safety  -DPULLS=0 a frozen member's bells are left where they are
  * mutation MUT_DEAD_POSTS    safety  -DPULLS=0 the scan tells no posts of what had ended
+ * mutation MUT_INBOX_UNNOTED safety  -DBULKS=2 the inbox is taken, then noted
+ * mutation MUT_INBOX_LOST    safety  -DBULKS=2 what a frozen lcore had taken of its inbox is left there
+ * mutation MUT_HAND_UNNOTED  safety  -DPULLS=0 posts are taken, then noted
+ * mutation MUT_HAND_LOST     safety  -DPULLS=0 a frozen lcore's posts are not put back
+ * mutation MUT_HAND_USED     safety  -DPULLS=0 they are, also those that control had first
+ * mutation MUT_BELLS_UNNOTED safety  -DPULLS=0 bells are taken, then noted
+ * mutation MUT_RINGING_LOST  safety  -DPULLS=0 the bells that a frozen lcore had taken are left there
+ * mutation MUT_VOID_BY_ALL   safety  -DPULLS=0 who answers a bell for nobody's handle tells the posts
+ * mutation MUT_LATE_SILENT   safety  -DCLOSES=1 who posts to what has just ended rings nobody
+ * mutation MUT_NO_MAIL       safety  -DNOMAIL=1 a wake for which there is no mail is forgotten
  */
 #ifndef M
 #define M 2 /* members */
@@ -87,6 +100,9 @@
 #endif
 #ifndef CLOSES
 #define CLOSES 0 /* and as many new connections */
+#endif
+#ifndef NOMAIL
+#define NOMAIL 0 /* there is none for a wake */
 #endif
 #ifndef RING
 #define RING 1
@@ -123,7 +139,8 @@ byte version = 1; /* ghost: the newest */
 
 /* Of each shard. Lists are sets. */
 short inbox[M], adopting[M];
-byte bells[M];
+byte bells[M], bells_ctl;
+byte ringing[M]; /* bells noted */
 byte cur;        /* bits: members at work on this connection */
 byte fenced, dead; /* bits */
 byte mail_wake;  /* bits: mail to look at this handle */
@@ -144,10 +161,14 @@ chan request = [1] of { byte, byte, byte, byte };
 /* The world, and ghosts. */
 byte frozen;            /* bits */
 byte busy;              /* bits: not quiescent since the fence */
-short hands[M];         /* slots of the inbox, taken and not noted yet */
-byte running[M];        /* posts in its hands */
-byte packets, pulls, voids, bulks, parks, closes, opens;
+short giving[M];        /* slot that it is giving back, record that it writes */
+byte hand[M];           /* posts noted */
+byte begun[M];          /* post that it has begun */
+byte answering[M];      /* bell that it is answering */
+byte packets, pulls, voids, bulks, parks, closes, opens, nomails;
+bool again;             /* somebody could not be woken */
 byte nb_posts, done, gone;
+byte bell_is;           /* bells not released */
 byte post_gen[POSTS + 1], post_life[POSTS + 1];
 byte life; /* which connection has the handle */
 
@@ -224,7 +245,15 @@ inline ring_bell(m, k)
 {
 	if
 	:: rung & BIT(k) -> skip
-	:: else -> rung = rung | BIT(k); bells[m] = bells[m] | BIT(k)
+	:: else -> rung = rung | BIT(k); bells[m] = bells[m] | BIT(k); bell_is = bell_is | BIT(k)
+	fi
+}
+
+inline ring_control(k)
+{
+	if
+	:: rung & BIT(k) -> skip
+	:: else -> rung = rung | BIT(k); bells_ctl = bells_ctl | BIT(k); bell_is = bell_is | BIT(k)
 	fi
 }
 
@@ -277,7 +306,7 @@ inline post_again(k, m)
 	fi
 }
 
-/* By its last owner, or by who posts late. */
+/* By control. */
 inline posts_void(mine, k, m)
 {
 	atomic { mine = posts; posts = 0 }
@@ -423,19 +452,24 @@ end:	do
 #endif
 		unpull(me) }
 	/* ---- I inbox ---- */
-	:: atomic { IDLE && inbox[me] != 0 -> hands[me] = inbox[me]; inbox[me] = 0; goto arrived }
+#ifdef MUT_INBOX_UNNOTED
+	:: atomic { IDLE && inbox[me] != 0 -> x = inbox[me]; inbox[me] = 0 }
+	   atomic { adopting[me] = x; x = 0; goto next }
+#else
+	:: atomic { IDLE && inbox[me] != 0 -> adopting[me] = inbox[me]; goto noted }
+#endif
 	/* ---- R release by oneself ---- */
 	:: atomic { IDLE && bulks < BULKS && OWNS(me) && where != NOWHERE -> bulks++;
 		other(me, m); x = w_gen; y = w_epoch; goto release }
 	/* ---- P park ---- */
 	:: atomic { IDLE && parks < PARKS && OWNS(me) && (used & BIT(REC)) == 0 -> parks++;
-		WORKS; x = where; used = used | BIT(REC); ctx[REC] = ctx[x] }
+		WORKS; x = where; used = used | BIT(REC); ctx[REC] = ctx[x]; giving[me] = BIT(REC) }
 #ifdef MUT_FREE_FIRST
 	   atomic { give_back(x) }
-	   atomic { where = REC }
+	   atomic { where = REC; giving[me] = 0 }
 	   atomic { set_word(PARK, me); x = 0 }
 #else
-	   atomic { where = REC }
+	   atomic { where = REC; giving[me] = 0 }
 	   atomic { set_word(PARK, me) }
 	   atomic { give_back(x); x = 0 }
 #endif
@@ -449,19 +483,33 @@ end:	do
 	   goto look
 #endif
 	/* ---- B bells ---- */
-	:: atomic { IDLE && bells[me] != 0 -> lowest(bells[me], k); bells[me] = bells[me] & ~BIT(k) }
+#ifdef MUT_BELLS_UNNOTED
+	:: atomic { IDLE && bells[me] != 0 && ringing[me] == 0 -> y = bells[me]; bells[me] = 0 }
+	   atomic { ringing[me] = y; y = 0 }
+#else
+	:: atomic { IDLE && bells[me] != 0 && ringing[me] == 0 -> ringing[me] = bells[me] }
+	   do
+	   :: atomic { ringing[me] == bells[me] -> bells[me] = 0; break }
+	   :: atomic { ringing[me] != bells[me] -> ringing[me] = bells[me] }
+	   od
+#endif
+	:: atomic { IDLE && ringing[me] != 0 -> lowest(ringing[me], k); ringing[me] = ringing[me] & ~BIT(k);
+		answering[me] = BIT(k) }
 	   atomic { rung = rung & ~BIT(k) }
 	   atomic {
-		if
-		:: OWNS(me) || MAY_TAKE(me) -> k = 0; WORKS; goto look
-		:: else -> skip
-		fi;
+		bell_is = bell_is & ~BIT(k); answering[me] = 0;
 		answerer(m);
 		if
-		:: m < M -> ring_bell(m, k); m = 0; k = 0; goto end /* passed on */
-		:: else -> m = 0; k = 0
-		fi }
-	   posts_void(running[me], k, m)
+		:: OWNS(me) || MAY_TAKE(me) -> m = 0; k = 0; WORKS; goto look
+		:: !OWNS(me) && !MAY_TAKE(me) && m < M -> ring_bell(m, k) /* passed on */
+		:: !OWNS(me) && !MAY_TAKE(me) && m == M && (w_st == FREE || w_st == DEAD) ->
+#ifdef MUT_VOID_BY_ALL
+			m = 0; k = 0; goto void
+#else
+			ring_control(k)
+#endif
+		:: else -> skip /* control looks at what is a dead one's */
+		fi; m = 0; k = 0 }
 	:: atomic { IDLE && IS(mail_wake, me) -> mail_wake = mail_wake & ~BIT(me); WORKS;
 		if
 		:: MAY_TAKE(me) -> goto won
@@ -470,9 +518,7 @@ end:	do
 	/* ---- C close, and the next connection ---- */
 	:: atomic { IDLE && closes < CLOSES && OWNS(me) && where != NOWHERE -> closes++; WORKS; x = where;
 		life++; NEXT_GEN; set_word(DEAD, me) }
-	   atomic { give_back(x); x = 0 }
-	   posts_void(running[me], k, m);
-	   atomic { RESTS }
+	   atomic { give_back(x); x = 0; RESTS }
 	:: atomic { IDLE && w_st == DEAD && w_mem == me -> where = NOWHERE; set_word(FREE, M) }
 	:: atomic { IDLE && opens < CLOSES && w_st == FREE -> opens++; WORKS; set_word(OWN, me); w_epoch = 0 }
 	   atomic { slot_alloc(me, x); ctx[x] = version; where = x; x = 0; RESTS }
@@ -515,23 +561,6 @@ release: atomic { WORKS }
 		inbox_push(m, x);
 #endif
 		x = 0 }
-#if defined(FREEZE) && !defined(MUT_NO_FENCE_LOOK)
-	/* R4 is it fenced by now? */
-	atomic {
-		if
-		:: ALIVE(m) -> skip
-		:: else -> hands[me] = inbox[m]; inbox[m] = 0
-		fi }
-	do
-	:: atomic { hands[me] != 0 -> lowest(hands[me], x); hands[me] = hands[me] & ~BIT(x);
-		if
-		:: where != x -> give_back(x)
-		:: where == x && COMES(m) -> set_word(PARK, me)
-		:: else -> skip
-		fi; x = 0 }
-	:: atomic { hands[me] == 0 -> break }
-	od;
-#endif
 	atomic { m = 0; RESTS; goto end }
 
 	/* A conn_take(): mine, if the word still says that I may */
@@ -549,32 +578,47 @@ won:	atomic {
 		fi }
 copy:	atomic { assert(ctx[x] == version); /* S1: whole, and the newest */
 		slot_alloc(me, y) }
-	atomic { version++; ctx[y] = version; where = y; y = 0 }
+	atomic { version++; ctx[y] = version; where = y; y = 0;
+		if
+		:: give -> giving[me] = BIT(x)
+		:: else -> skip
+		fi }
 	atomic {
 		if
 		:: give -> give_back(x)
 		:: else -> skip
-		fi; x = 0; give = false; RUN_HELD(me); unpull(me);
+		fi; giving[me] = 0; x = 0; give = false; RUN_HELD(me); unpull(me);
 #ifdef MUT_TAKE_NO_LOOK
 		goto after
 #endif
 	}
-	/* L look at the posts */
+	/* L look at the posts: hand_take() */
 look:	atomic {
 		if
 		:: posts != 0 && MAY_TAKE(me) -> goto won
-		:: posts != 0 && OWNS(me) -> running[me] = posts; posts = 0
+		:: posts != 0 && OWNS(me) -> skip
 		:: else -> goto after
-		fi }
+		fi;
+#ifdef MUT_HAND_UNNOTED
+		y = posts; posts = 0 }
+	atomic { hand[me] = y; y = 0 }
+#else
+		hand[me] = posts }
 	do
-	:: atomic { running[me] != 0 -> lowest(running[me], k); running[me] = running[me] & ~BIT(k);
+	:: atomic { hand[me] == posts -> posts = 0; break }
+	:: atomic { hand[me] != posts -> hand[me] = posts }
+	od;
+#endif
+	do
+	:: atomic { hand[me] != 0 -> lowest(hand[me], k); hand[me] = hand[me] & ~BIT(k); begun[me] = BIT(k) }
+	   atomic {
 		if
 		:: NAMES(k) -> assert(OWNS(me) && ctx[where] == version);
 			assert(((done | gone) & BIT(k)) == 0 && post_life[k] == life); /* S4 */
 			done = done | BIT(k)
 		:: else -> tell_gone(k)
-		fi; k = 0 }
-	:: atomic { running[me] == 0 -> break }
+		fi; begun[me] = 0; k = 0 }
+	:: atomic { hand[me] == 0 -> break }
 	od;
 after:	atomic {
 		RESTS;
@@ -584,8 +628,9 @@ after:	atomic {
 		fi }
 
 	/* I3 that one is done: the slot back to its shard */
-	atomic { adopting[me] = adopting[me] & ~BIT(node - 1) }
+	atomic { adopting[me] = adopting[me] & ~BIT(node - 1); giving[me] = BIT(node - 1) }
 	atomic {
+		giving[me] = 0;
 #ifdef MUT_KEEP_NODE
 		if
 		:: !OWNS(me) || y != 0 -> skip
@@ -596,7 +641,11 @@ after:	atomic {
 #endif
 		node = 0; goto next }
 	/* I2 */
-arrived: atomic { adopting[me] = hands[me]; hands[me] = 0 }
+noted:	atomic {
+		if
+		:: inbox[me] == adopting[me] -> inbox[me] = 0
+		:: else -> adopting[me] = inbox[me]; goto noted
+		fi }
 next:	atomic {
 		if
 		:: adopting[me] == 0 -> goto end
@@ -607,6 +656,10 @@ next:	atomic {
 		:: COMES(me) && IS_THERE(node - 1) -> goto take
 		:: else -> goto after /* a packet brought it here before */
 		fi }
+#ifdef MUT_VOID_BY_ALL
+void:	posts_void(y, k, m);
+	goto end
+#endif
 	} DEATH
 }
 
@@ -614,7 +667,7 @@ next:	atomic {
 #if POSTS > 0
 active proctype app()
 {
-	byte k, m, mine;
+	byte k, m;
 	bool first;
 
 end:	do
@@ -633,19 +686,26 @@ end:	do
 		:: m < M -> ring_bell(m, k)
 		:: else -> skip
 		fi; k = 0; m = 0; first = false }
-	   :: atomic { !NAMES(k) -> k = 0; first = false }
-	      posts_void(mine, k, m)
+	   :: atomic { !NAMES(k) ->
+#ifndef MUT_LATE_SILENT
+		ring_control(k);
+#endif
+		k = 0; first = false }
 	   fi
 	od
 }
 #endif
 
-/* Mail to who has the connection, or might. */
+/* Mail to who has the connection, or might; if there is none, all are looked at once more. */
 inline wake(m)
 {
 	answerer(m);
 	if
 	:: m < M -> mail_wake = mail_wake | BIT(m)
+	:: m < M && nomails < NOMAIL -> nomails++;
+#ifndef MUT_NO_MAIL
+		again = true
+#endif
 	:: else -> skip
 	fi; m = 0
 }
@@ -700,8 +760,10 @@ end:	do
 		:: else -> skip
 		fi;
 #endif
-	/* H3 those on their way to it */
+	/* H3 those on their way to it, also what it had noted; what it had in its hand */
+#ifndef MUT_INBOX_LOST
 		inbox[x] = inbox[x] | adopting[x]; adopting[x] = 0;
+#endif
 		do
 		:: inbox[x] != 0 -> lowest(inbox[x], y); inbox[x] = inbox[x] & ~BIT(y);
 			if
@@ -711,6 +773,15 @@ end:	do
 		:: else -> break
 		od;
 		y = 0;
+#ifndef MUT_HAND_LOST
+		if
+#ifndef MUT_HAND_USED
+		:: hand[x] & gone -> skip /* control took them */
+#endif
+		:: else -> posts = posts | hand[x]
+		fi;
+		hand[x] = 0;
+#endif
 		dead = fenced }
 	/* H4 all that is its, or on its way to it, or lies there: harvest_one() */
 	   atomic {
@@ -734,23 +805,46 @@ end:	do
 			goto end
 		fi }
 	   atomic { inbox_push(m, y); y = 0; m = 0; goto end }
-voided:	   posts_void(y, k, m)
 	/* H5 its bells, its mail, whenever there are some */
+#ifdef MUT_RINGING_LOST
+#define ITS_BELLS bells[x]
+#else
+#define ITS_BELLS (bells[x] | ringing[x])
+#endif
 #ifndef MUT_BELLS_LOST
-	:: atomic { dead != 0 && bells[x] != 0 -> rung = rung & ~bells[x]; bells[x] = 0; wake(m) }
+	:: atomic { dead != 0 && ITS_BELLS != 0 -> rung = rung & ~ITS_BELLS; bell_is = bell_is & ~ITS_BELLS;
+#ifndef MUT_RINGING_LOST
+		ringing[x] = 0;
 #endif
-	:: atomic { dead != 0 && IS(mail_wake, x) -> mail_wake = mail_wake & ~BIT(x); wake(m) }
+		bells[x] = 0; goto wakes }
 #endif
-	od
+	:: atomic { dead != 0 && IS(mail_wake, x) -> mail_wake = mail_wake & ~BIT(x); goto wakes }
+#endif
+#if POSTS > 0
+	/* G its own bells */
+	:: atomic { bells_ctl != 0 -> lowest(bells_ctl, k); bells_ctl = bells_ctl & ~BIT(k);
+		rung = rung & ~BIT(k); bell_is = bell_is & ~BIT(k); k = 0; goto wakes }
+	:: atomic { again -> again = false; goto wakes }
+#endif
+	od;
+
+	/* posts_wake() */
+wakes:	atomic {
+		if
+		:: w_st == FREE || w_st == DEAD -> goto voided
+		:: else -> wake(m); goto end
+		fi }
+voided:	posts_void(y, k, m);
+	goto end
 }
 
 #define FROZEN(m)  IS(frozen, m)
-#define AWAY       ((FROZEN(0) * (SLOTS(0) | hands[0])) | (FROZEN(1) * (SLOTS(1) | hands[1])) | \
-	(FROZEN(M - 1) * (SLOTS(M - 1) | hands[M - 1])))
+#define AWAY       ((FROZEN(0) * (SLOTS(0) | giving[0])) | (FROZEN(1) * (SLOTS(1) | giving[1])) | \
+	(FROZEN(M - 1) * (SLOTS(M - 1) | giving[M - 1])))
+#define BEGUN      (begun[0] | begun[1] | begun[M - 1])
+#define ANSWERING  (answering[0] | answering[1] | answering[M - 1])
 #define THERE      (where == NOWHERE -> 0 : BIT(where))
-#define NR_BITS(s) (((s) & 1) + (((s) >> 1) & 1) + (((s) >> 2) & 1) + (((s) >> 3) & 1) + (((s) >> 4) & 1) + \
-	(((s) >> 5) & 1) + (((s) >> 6) & 1) + (((s) >> 7) & 1) + (((s) >> 8) & 1) + (((s) >> 9) & 1))
-#define QUIET(m)   (FROZEN(m) || (pull[m] == 0 && HELD(m) == 0 && inbox[m] == 0 && adopting[m] == 0 && hands[m] == 0))
+#define QUIET(m)   (FROZEN(m) || (pull[m] == 0 && HELD(m) == 0 && inbox[m] == 0 && adopting[m] == 0))
 
 active proctype quiet()
 {
@@ -763,10 +857,10 @@ active proctype quiet()
 		assert(w_st == FREE || ctx[where] == version);
 		assert(w_st != OWN || SLOT_OF(where) == w_mem);
 		assert(w_st != FREE || where == NOWHERE);
-		assert(posts == 0 && (done | gone | running[0] | running[1] | running[M - 1]) == BIT(nb_posts) - 1);
+		assert(posts == 0 && (done | gone | BEGUN) == BIT(nb_posts) - 1);
+		assert((bell_is & ~ANSWERING) == 0 && (BEGUN | ANSWERING) * (frozen == 0) == 0);
 		assert(QUIET(0) && QUIET(1) && QUIET(M - 1));
-		/* what is in use besides: what a frozen lcore was about to give back */
-		assert(NR_BITS(rest) <= (frozen != 0))
+		assert(rest == 0)
 	}
 }
 
