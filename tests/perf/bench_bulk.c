@@ -15,8 +15,9 @@
  *
  * A turn in which another thread took the CPU, or a device interrupted, is longer for that reason, and the
  * thread's clock does not tell: of the turns without a switch the longest is taken, and of STALL_RUNS
- * runs the least; `any` is the longest of all turns of all runs. The kernel's tick counts: on a machine
- * where it takes 50 us, turns 4 ms apart have it.
+ * runs the least; `any` is the longest of all turns of all runs. The kernel's tick and interrupts count:
+ * `machine` is by how much they made a turn longer that does nothing but wait, in the same time between
+ * the same runs.
  *
  * parked-bytes, parked-reload: all are left alone until they are parked. By how much the process has
  * grown then, for each; and how long a turn of a member takes that receives a request for one of them,
@@ -46,6 +47,7 @@
 #define MAX_TURNS 20000000
 #define NB_CALLS 1000
 #define STALL_RUNS 8
+#define TURN_NS 10000
 #define NB_RELOADS 2000
 #define IDLE_NS (20 * TP_NS_PER_MS)
 #define IDLE_NEVER 0
@@ -128,7 +130,7 @@ make_scene(uint32_t nb)
 /* ---- a link goes down ------------------------------------------------------------------ */
 
 struct failover {
-	double first_ms, rehome_ms, stall_us, any_us;
+	double first_ms, rehome_ms, stall_us, any_us, machine_us;
 	uint64_t nb_reset;
 };
 
@@ -222,6 +224,22 @@ server_turn(struct turns *turns)
 	return sum;
 }
 
+/* By how much the longest of turns that only wait for TURN_NS was longer, for so long in all. */
+static uint64_t
+machine_adds(uint64_t ns)
+{
+	struct turns turns = { .cost = worked_cost(), .nb_switches = switches() };
+	uint64_t begin = worked(), end = begin + ns, t = begin, at;
+
+	while (t < end) {
+		for (at = t; at - t < TURN_NS; at = worked())
+			continue;
+		turn_count(&turns, at - t);
+		t = worked();
+	}
+	return turns.alone > TURN_NS ? turns.alone - TURN_NS : 0;
+}
+
 static uint64_t
 nb_resets(const struct pair_side *s)
 {
@@ -257,6 +275,7 @@ fail_over(uint8_t dead, uint8_t survivor, struct failover *f)
 		.rehome_ms = (double)sum / TP_NS_PER_MS,
 		.stall_us = (double)turns.alone / TP_NS_PER_US,
 		.any_us = (double)turns.any / TP_NS_PER_US,
+		.machine_us = (double)machine_adds(sum) / TP_NS_PER_US,
 		.nb_reset = nb_resets(s) + nb_resets(c) + scene.nb_ended +
 		            (NB_BUSY - RTE_MIN(scene.nb_answered, (uint64_t)NB_BUSY)),
 	};
@@ -467,7 +486,8 @@ report_stall(struct bench *b, const struct failover *f)
 		.unit = "us",
 		.goal = 50,
 		.nb_runs = STALL_RUNS,
-		.extra = json_pack("{s:i, s:f}", "conns", scene.nb, "any", f->any_us),
+		.extra = json_pack("{s:i, s:f, s:f}", "conns", scene.nb, "any", f->any_us,
+		                "machine", f->machine_us),
 	};
 
 	bench_report(b, &result);
@@ -489,6 +509,7 @@ report_failover(struct bench *b)
 	again = run[1];
 	for (unsigned int i = 0; i < STALL_RUNS; i++) {
 		f.stall_us = RTE_MIN(f.stall_us, run[i].stall_us);
+		f.machine_us = RTE_MIN(f.machine_us, run[i].machine_us);
 		nb_reset += run[i].nb_reset;
 		f.any_us = RTE_MAX(f.any_us, run[i].any_us);
 		again.rehome_ms = RTE_MIN(again.rehome_ms, i > 0 ? run[i].rehome_ms : INFINITY);
