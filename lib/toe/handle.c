@@ -7,6 +7,10 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
+
+#include <rte_debug.h>
+#include <rte_eal.h>
 
 #include "toe_int.h"
 
@@ -194,3 +198,22 @@ quarantine_step(struct tp_toe_shard *s)
 	while (s->ended_tail != s->ended_head && s->ended[s->ended_tail % NB_ENDED].until <= s->now)
 		quarantine_end(s);
 }
+
+#ifndef NDEBUG
+void
+check_owner(struct tp_toe_shard *s, uint32_t index)
+{
+	uint64_t word = atomic_load_explicit(&s->toe->handle[index].word, memory_order_relaxed);
+
+	if (s->thread == 0)
+		s->thread = rte_gettid();
+	if (s->thread != rte_gettid())
+		rte_panic("toe: thread %d works on connection %u of member %u, whose thread is "
+		          "%d\n",
+		                rte_gettid(), index, s->member, s->thread);
+	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member)
+		rte_panic("toe: member %u works on connection %u, which is not its own: %016" PRIx64
+		          "\n",
+		                s->member, index, word);
+}
+#endif

@@ -139,6 +139,7 @@ input_segment(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct tp_tcp_seg *
 	uint32_t una;
 
 	working_on(s, c->owner_word);
+	check_owner(s, c->owner_word);
 	h->run = arrival == h->arrival ? RTE_MIN(h->run + seg->nb_coalesced, UINT8_MAX)
 	                               : RTE_MIN(seg->nb_coalesced, UINT8_MAX);
 	h->arrival = arrival; /* claim B9 */
@@ -319,6 +320,7 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	}
 	c = &s->conn[WHERE_SLOT(toe->handle[index].where)];
 	working_on(s, index);
+	check_owner(s, index);
 	tp_tcp_icmp(&s->env, c, kinds[err->kind], err->seq, err->mtu, s->now);
 	conn_dirty(s, c);
 	rte_pktmbuf_free(m);

@@ -364,6 +364,7 @@ conn_take(struct tp_toe_shard *s, uint32_t index, uint64_t word)
 		posts_of(s, index);
 		return NULL;
 	}
+	check_owner(s, index);
 	c = &s->conn[slot];
 	from = bring(s, index,
 	                WORD_STATE(word) == HANDLE_XFER &&

@@ -243,6 +243,7 @@ run_one(struct tp_toe_shard *s, uint32_t index, struct post *p)
 		return;
 	} else {
 		working_on(s, index);
+		check_owner(s, index);
 		call.conn = &s->conn[WHERE_SLOT(h->where)];
 		call.arg = *conn_arg(call.conn);
 		p->fn(&call, p->arg);

@@ -74,6 +74,7 @@ conn_place(struct tp_toe_shard *s, uint32_t index, const struct tp_tcp_key *key,
 	tp_tcp_conn_init(&s->env, c, key, s->now);
 	c->owner_word = index;
 	working_on(s, index);
+	check_owner(s, index);
 	h->where = WHERE(s->member, slot);
 	*conn_arg(c) = arg;
 	c->owner_data[1] = 0;
@@ -297,6 +298,7 @@ tp_toe_shard_free(struct tp_toe_shard *s)
 	atomic_fetch_and(&toe->alive, ~RTE_BIT32(s->member));
 	/* Whoever takes something out of it, or reaches it by a word, is done. */
 	rte_rcu_qsbr_synchronize(toe->qsbr, RTE_QSBR_THRID_INVALID);
+	s->thread = 0; /* its lcore has let go: the rest is ours */
 	s->reader = RTE_QSBR_THRID_INVALID;
 	posts_run(s);
 	for (uint32_t slot = 0; slot < s->nb_fresh; slot++) {

@@ -191,6 +191,7 @@ settle(struct tp_toe_shard *s, uint32_t slot)
 	if ((c->state == TP_TCP_CLOSED && c->events == 0) || unlikely(slot_away(s, slot)))
 		return; /* freed or released while it was in the list */
 	working_on(s, c->owner_word);
+	check_owner(s, c->owner_word);
 	/* Functions that were posted while it was on its way. */
 	if (unlikely(atomic_load_explicit(&conn_handle(s, c)->posts, memory_order_acquire) !=
 	                    NULL)) {
@@ -243,6 +244,7 @@ timers_run(struct tp_toe_shard *s)
 		struct tp_tcp_conn *c = &s->conn[slots[i]];
 
 		working_on(s, c->owner_word);
+		check_owner(s, c->owner_word);
 		/* Keepalive comes first: it may have been woken for that. */
 		if (tp_tcp_next(c) > s->now && park_due(s, c) <= s->now && park_conn(s, c))
 			continue;

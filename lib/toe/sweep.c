@@ -21,6 +21,7 @@ visit(struct tp_toe_shard *s, struct tp_tcp_conn *c, uint32_t todo)
 	bool work = false;
 
 	working_on(s, index);
+	check_owner(s, index);
 	if ((todo & SWEEP_PROBE) && c->tx_head != NULL) {
 		tp_tcp_path_changed(&s->env, c, s->now);
 		s->ctr[TP_TOE_C_MOVE_PROBED]++;

@@ -253,6 +253,7 @@ struct tp_toe_shard {
 	struct tp_toe *toe;
 	uint8_t member;
 	unsigned int reader; /* this thread's number in qsbr */
+	int thread;          /* debug builds: whose it is, or 0 */
 	int socket_id;
 	const struct tp_toe_ops *ops;
 	void *arg;
@@ -343,6 +344,13 @@ working_on(struct tp_toe_shard *s, uint32_t handle)
 	atomic_store_explicit(&s->cur, handle, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst); /* read after a freeze only */
 }
+
+/* Debug builds: a connection is written to by one lcore only, its owner's (claim B2). Panics if not. */
+#ifdef NDEBUG
+#define check_owner(s, index) ((void)0)
+#else
+void check_owner(struct tp_toe_shard *s, uint32_t index);
+#endif
 
 #define DIRTY_END (NO_INDEX - 1)
 

@@ -4,6 +4,12 @@
 
 /* A member's shard and its end (lib/toe/shard.c). */
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "test_toe.h"
 
 static uint32_t
@@ -411,6 +417,66 @@ test_inet_counters_outlive_a_shard(void **state)
 	}
 }
 
+#ifdef NDEBUG
+static void
+test_a_stranger_is_told_off(void **state)
+{
+	(void)state;
+	skip(); /* owners are checked in debug builds */
+}
+#else
+/* In a child, which is to abort. */
+static bool
+is_told_off(void *(*work)(void *), void *arg, bool other_thread)
+{
+	pid_t pid = fork();
+	pthread_t thread;
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		fclose(stderr);
+		signal(SIGABRT, SIG_DFL);
+		if (other_thread && pthread_create(&thread, NULL, work, arg) == 0)
+			pthread_join(thread, NULL);
+		else
+			work(arg);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void *
+take_a_turn(void *arg)
+{
+	fake_turn(&team, *(uint8_t *)arg);
+	return NULL;
+}
+
+static void *
+meddle(void *arg)
+{
+	check_owner(shard(1), (uint32_t) * (tp_toe_id *)arg);
+	return NULL;
+}
+
+/* Claim B2: a connection is written to by its owner only, on its thread. */
+static void
+test_a_stranger_is_told_off(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+	uint8_t member = 0;
+
+	(void)state;
+	assert_true(is_told_off(meddle, &id, false));
+	fake_say(&team, &p, 0, TP_TCP_ACK | TP_TCP_PSH, 1);
+	assert_true(is_told_off(take_a_turn, &member, true));
+	assert_false(is_told_off(take_a_turn, &member, false));
+}
+#endif
+
 int
 main(void)
 {
@@ -435,6 +501,7 @@ main(void)
 		toe_test(test_memory_is_made_ahead),
 		toe_test(test_nothing_is_made_ahead_for_one_alone),
 		toe_test(test_inet_counters_outlive_a_shard),
+		toe_test(test_a_stranger_is_told_off),
 	};
 
 	return toe_run(tests);
