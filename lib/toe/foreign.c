@@ -100,7 +100,7 @@ foreign_one(struct tp_toe_shard *s, struct rte_mbuf *m)
 		deliver(s, m, &info, &meta);
 		return;
 	}
-	if (info.l4_proto == IPPROTO_TCP || meta.hops >= MAX_HOPS || !input_icmp(s, m, &info)) {
+	if (info.l4_proto == IPPROTO_TCP || !input_icmp(s, m, &info, meta.hops)) {
 		s->ctr[TP_TOE_C_RX_STALE]++;
 		rte_pktmbuf_free(m);
 	}

@@ -286,7 +286,8 @@ route(struct tp_toe_shard *s, uint32_t index, struct rte_mbuf *m, const struct t
 /* An error about one of our segments, if it is (RFC 5927); for another member's connection it
  * goes there as it came. */
 static bool
-input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_inet_error *err)
+input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_inet_error *err,
+                uint8_t hops)
 {
 	static const enum tp_tcp_icmp kinds[TP_INET_NB_E_KINDS] = {
 		[TP_INET_E_MTU] = TP_TCP_ICMP_MTU,
@@ -315,7 +316,7 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 	}
 	if (WORD_STATE(word) != HANDLE_OWN || WORD_MEMBER(word) != s->member ||
 	                toe->handle[index].where == NO_INDEX) {
-		foreign_send(s, index, word, m, s->member, 0);
+		foreign_send(s, index, word, m, s->member, hops);
 		return true;
 	}
 	c = &s->conn[WHERE_SLOT(toe->handle[index].where)];
@@ -328,7 +329,7 @@ input_icmp_error(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_ine
 }
 
 bool
-input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info)
+input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info, uint8_t hops)
 {
 	struct tp_inet_error err;
 
@@ -337,7 +338,7 @@ input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info 
 		transmit_frame(s, m);
 		return true;
 	case TP_INET_ICMP_ERROR:
-		return input_icmp_error(s, m, &err);
+		return input_icmp_error(s, m, &err, hops);
 	case TP_INET_ICMP_DROP:
 		rte_pktmbuf_free(m);
 		return true;
@@ -486,7 +487,7 @@ deliver(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *in
 		input_fragment(s, m, info);
 		return true;
 	case ICMP:
-		return input_icmp(s, m, info);
+		return input_icmp(s, m, info, 0);
 	case BROKEN:
 		s->ctr[TP_TOE_C_RX_BAD]++;
 		rte_pktmbuf_free(m);

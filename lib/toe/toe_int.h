@@ -641,7 +641,8 @@ bool input_tcp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_i
 /* A segment of a connection that is here. */
 void input_conn(struct tp_toe_shard *s, struct tp_tcp_conn *c, struct rte_mbuf *m,
                 const struct tp_pkt_info *info, uint8_t arrival);
-bool input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info);
+bool input_icmp(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info,
+                uint8_t hops);
 /* This is the member that puts it together; consumed. */
 void fragment_here(struct tp_toe_shard *s, struct rte_mbuf *m, const struct tp_pkt_info *info);
 /* A segment whose key is in no table. @return false: not ours, m is the caller's */

@@ -6,6 +6,9 @@
  * which knows where they arrived (claim B9).
  */
 
+#include <netinet/in.h>
+
+#include "test_frames.h"
 #include "test_toe.h"
 
 static void
@@ -192,6 +195,57 @@ test_a_handle_out_of_range_is_stale(void **state)
 }
 
 /* The handle it came with is old, but a SYN begins the next one. */
+/* A router's word about a segment of the team to that peer. */
+static struct rte_mbuf *
+too_big(const struct fake_peer *p)
+{
+	struct frame f;
+	struct rte_mbuf *m;
+	uint8_t *quote;
+
+	frame_reset(&f);
+	frame_eth(&f);
+	frame_ip4(&f, IPPROTO_ICMP, 0);
+	frame_be32(f.b + f.ip4 + 12, 0x0a000002);
+	frame_be32(f.b + f.ip4 + 16, 0x0a000001);
+	frame_icmp(&f, 3);
+	f.b[f.l4 + 1] = 4;
+	frame_be16(f.b + f.l4 + 6, 1300);
+	quote = frame_add(&f, 28);
+	quote[0] = 0x45;
+	frame_be16(quote + 2, 1500);
+	quote[8] = 64;
+	quote[9] = IPPROTO_TCP;
+	frame_be32(quote + 12, 0x0a000001);
+	frame_be32(quote + 16, 0x0a000002);
+	frame_be16(quote + 20, FAKE_PORT);
+	frame_be16(quote + 22, p->port);
+	frame_be32(quote + 24, p->ack);
+	frame_end(&f);
+	frame_be16(f.b + f.l4 + 2, ~frame_sum(f.b + f.l4, f.len - f.l4, 0));
+	m = test_mbuf(f.b, f.len);
+	m->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	return m;
+}
+
+static void
+test_an_icmp_error_hops_as_often(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 1);
+
+	(void)state;
+	fake_arrive(&team, 0, too_big(&p));
+	assert_int_equal(team.member[1].nb_ring, 1);
+	assert_int_equal(tp_meta(team.member[1].ring[0])->hops, 1);
+	deliver(too_big(&p), 0, (uint32_t)id, 2, 2);
+	assert_int_equal(team.member[1].nb_ring, 2);
+	assert_int_equal(tp_meta(team.member[1].ring[1])->hops, 3);
+	deliver(too_big(&p), 0, (uint32_t)id, 2, 3);
+	assert_int_equal(team.member[1].nb_ring, 2);
+	assert_int_equal(counted(0, TP_TOE_C_RX_HOPS), 1);
+}
+
 static void
 test_a_syn_that_comes_late_is_the_next_ones(void **state)
 {
@@ -299,6 +353,7 @@ main(void)
 		toe_test(test_a_handle_that_is_being_used_again_is_stale),
 		toe_test(test_it_is_the_same_one_in_time_wait),
 		toe_test(test_a_handle_out_of_range_is_stale),
+		toe_test(test_an_icmp_error_hops_as_often),
 		toe_test(test_a_syn_that_comes_late_is_the_next_ones),
 		toe_test(test_a_bad_checksum_is_counted),
 		toe_test(test_another_hosts_frames_are_left_alone),

@@ -122,6 +122,26 @@ test_a_turn_takes_so_many_and_no_more(void **state)
 	assert_int_equal(counted(0, TP_TOE_C_MOVED_OUT), 60);
 }
 
+/* Control says again and again that all are to go, as new ones may have come: it goes on where it was, or
+ * it would never get past as many slots as it looks at in a turn. */
+static void
+test_told_again_it_goes_on(void **state)
+{
+	const unsigned int nb = 300;
+
+	(void)state;
+	conf.max_conns = nb;
+	toe_reopen();
+	for (unsigned int i = 0; i < nb; i++)
+		toe_conn(&peers[0], i, 0);
+	tp_toe_set_place(team.toe, 0, TP_TOE_DRAIN);
+	for (unsigned int turns = 0; tp_toe_nb_conns(team.toe, 0) > 0; turns++) {
+		assert_in_range(turns, 0, nb / 32 + 1);
+		atomic_fetch_or(&shard(0)->orders, SWEEP_REHOME);
+		fake_turn(&team, 0);
+	}
+}
+
 static void
 test_a_link_that_is_back_keeps_the_rest(void **state)
 {
@@ -279,6 +299,7 @@ main(void)
 		toe_test(test_a_drain_does_not_probe),
 		toe_test(test_they_go_where_the_map_proposes),
 		toe_test(test_a_turn_takes_so_many_and_no_more),
+		toe_test(test_told_again_it_goes_on),
 		toe_test(test_a_link_that_is_back_keeps_the_rest),
 		toe_test(test_a_flap_within_a_turn),
 		toe_test(test_a_place_that_it_has_is_not_told_again),
