@@ -168,6 +168,23 @@ fence(struct control *c, void *arg)
 	return 0;
 }
 
+static int
+let_go(struct control *c, void *arg)
+{
+	const struct worker *w = arg;
+
+	tp_toe_let_go(c->daemon->toe, w->member->id);
+	return 0;
+}
+
+/* Control has its hands in the memory of a shard that is about to go: it does what it is asked. */
+static void
+ask_control(struct daemon *d, int (*fn)(struct control *c, void *arg), struct worker *w)
+{
+	while (control_call(&d->control, fn, w) == -EBUSY)
+		op_nap(d);
+}
+
 void
 toe_leave(struct worker *w, bool rehome)
 {
@@ -176,7 +193,7 @@ toe_leave(struct worker *w, bool rehome)
 
 	if (w->toe == NULL)
 		return;
-	control_call(&d->control, fence, w);
+	ask_control(d, fence, w);
 	while (rehome && !tp_toe_left(d->toe, w->member->id)) {
 		if (tp_clock_now() > deadline) {
 			fprintf(stderr, "teampmd: connections of member %u find no other home\n",
@@ -185,6 +202,7 @@ toe_leave(struct worker *w, bool rehome)
 		}
 		op_nap(d);
 	}
+	ask_control(d, let_go, w);
 	tp_toe_shard_free(w->toe);
 	w->toe = NULL;
 }

@@ -336,6 +336,15 @@ needs(const struct handle *h, uint8_t member)
 	       (WORD_STATE(word) != HANDLE_DEAD && WHERE_SHARD(h->where) == member);
 }
 
+void
+tp_toe_let_go(struct tp_toe *toe, uint8_t member)
+{
+	if (member >= TP_MAX_MEMBERS)
+		return;
+	toe->manager->fencing &= ~RTE_BIT32(member);
+	toe->manager->harvesting &= ~RTE_BIT32(member);
+}
+
 bool
 tp_toe_left(struct tp_toe *toe, uint8_t member)
 {

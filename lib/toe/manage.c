@@ -66,8 +66,10 @@ manager_forget(struct tp_toe *toe, uint8_t member)
 void
 manager_absent(struct tp_toe *toe, uint8_t member, bool absent)
 {
-	toe->manager->absent &= ~RTE_BIT32(member);
-	toe->manager->absent |= absent ? RTE_BIT32(member) : 0;
+	if (absent)
+		toe->manager->absent |= RTE_BIT32(member);
+	else
+		toe->manager->absent &= ~RTE_BIT32(member);
 }
 
 /* ---- mail ---------------------------------------------------------------------- */

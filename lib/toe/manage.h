@@ -10,7 +10,7 @@
 
 struct manager {
 	uint64_t now;
-	uint8_t place[TP_MAX_MEMBERS]; /* enum tp_toe_place */
+	_Atomic uint8_t place[TP_MAX_MEMBERS]; /* enum tp_toe_place */
 	uint64_t drain_due;
 	/* Parked connections that must be woken: ids are handles. */
 	struct tp_wheel *wheel; /* NULL: there was none yet */
@@ -18,11 +18,12 @@ struct manager {
 	uint32_t nb;
 	void (*on_end)(void *arg, const struct tp_toe_end *end);
 	void *on_end_arg;
-	uint32_t absent; /* members fenced or gone: bells may still be rung for them */
+	/* These by control, and by whoever frees a shard: bits of members. */
+	_Atomic uint32_t absent; /* members fenced or gone: bells may still be rung for them */
 	/* Harvest: members to be taken apart, dead ones, the next handle to look at, those left to look at
 	 * in this round. */
-	uint32_t fencing;
-	uint32_t harvesting;
+	_Atomic uint32_t fencing;
+	_Atomic uint32_t harvesting;
 	uint32_t harvest_at, harvest_left;
 	bool wake_again;        /* somebody could not be woken: no mail was free */
 	uint64_t harvest_token; /* of qsbr: it begins when all living ones know */

@@ -310,9 +310,13 @@ void tp_toe_set_place(struct tp_toe *toe, uint8_t member, enum tp_toe_place plac
  */
 void tp_toe_fence(struct tp_toe *toe, uint8_t member);
 /** After tp_toe_fence(): is everything out of its memory, or nobody there to take it? Then
- * tp_toe_shard_free(). Any thread that is no worker.
+ * tp_toe_let_go() and tp_toe_shard_free(). Any thread that is no worker.
  */
 bool tp_toe_left(struct tp_toe *toe, uint8_t member);
+/** After tp_toe_fence(): what is still in that member's memory stays there; tp_toe_manage() does not
+ * look at it any more, so that another thread may free it. Control.
+ */
+void tp_toe_let_go(struct tp_toe *toe, uint8_t member);
 /** Make memory for what a member would have to take if the others failed, and for what is parked
  * next, so that no lcore waits for a fresh page: up to 2 MB of it, which takes 0.1 to 5 ms. To be
  * called now and then, until it returns false, by the one thread that creates and frees shards; the

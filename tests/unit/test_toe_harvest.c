@@ -917,6 +917,29 @@ test_parked_ones_stay(void **state)
 	assert_int_equal(told.bytes, 1);
 }
 
+/* Whoever frees it is another thread: control does not look at it any more. */
+static void
+test_let_go_it_stays_as_it_is(void **state)
+{
+	struct fake_peer p;
+	tp_toe_id id = toe_conn(&p, 0, 0);
+	uint32_t where = handle_of(id)->where;
+	uint64_t word;
+
+	(void)state;
+	toe_stop(0);
+	word = word_of_id(id);
+	tp_toe_let_go(team.toe, 0);
+	tp_toe_let_go(team.toe, TP_MAX_MEMBERS);
+	toe_settle();
+	assert_int_equal(word_of_id(id), word);
+	assert_int_equal(handle_of(id)->where, where);
+	assert_int_equal(tp_toe_shard_free(shard(0)), 1);
+	team.member[0].shard = NULL;
+	assert_int_equal(told.closed, 1);
+	toe_settle();
+}
+
 static void
 test_fencing_twice_and_nobody(void **state)
 {
@@ -1014,6 +1037,7 @@ main(void)
 		toe_test(test_waits_until_all_know),
 		toe_test(test_to_one_that_is_down_if_there_is_no_other),
 		toe_test(test_parked_ones_stay),
+		toe_test(test_let_go_it_stays_as_it_is),
 		toe_test(test_fencing_twice_and_nobody),
 		toe_test(test_two_at_once),
 		toe_test(test_a_slot_in_a_dead_members_inbox),
