@@ -472,19 +472,24 @@ side_close(struct side *s)
 	rte_free(s->qsbr);
 }
 
+/* A burst of one member. */
 static void
-receive(struct side *s, struct shard *sh, struct rte_mbuf *m)
+receive(struct side *s, struct shard *sh, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
-	struct tp_pkt_info info;
+	struct tp_pkt_info info[TP_BURST_MAX];
+	uint16_t nb = 0;
 
-	tp_pkt_parse(m, &info);
-	if (info.flags & TP_PKT_F_NEIGH) {
-		tp_inet_heard(s->inet, m, &info, sh->member, now_ns);
-		rte_pktmbuf_free(m);
-		return;
+	for (uint16_t i = 0; i < nb_pkts; i++) {
+		tp_pkt_parse(pkts[i], &info[nb]);
+		if (info[nb].flags & TP_PKT_F_NEIGH) {
+			tp_inet_heard(s->inet, pkts[i], &info[nb], sh->member, now_ns);
+			rte_pktmbuf_free(pkts[i]);
+			continue;
+		}
+		pkts[nb++] = pkts[i];
 	}
-	if (tp_toe_input(sh->toe, &m, &info, 1, now_ns) != 0)
-		rte_pktmbuf_free(m);
+	nb = tp_toe_input(sh->toe, pkts, info, nb, now_ns);
+	rte_pktmbuf_free_bulk(pkts, nb);
 }
 
 static void
@@ -502,18 +507,20 @@ die(struct shard *sh)
 
 /* A switch does not use a port that is dead, after a while. */
 static void
-deliver_one(struct side *s, struct shard *volatile sh, struct rte_mbuf *m)
+deliver(struct side *s, struct shard *volatile sh, struct rte_mbuf **pkts, uint16_t nb_pkts)
 {
+	if (nb_pkts == 0)
+		return;
 	if (sh->dead || sh->down) {
 		if (rng_below(4) == 0) {
-			rte_pktmbuf_free(m);
+			rte_pktmbuf_free_bulk(pkts, nb_pkts);
 			return;
 		}
 		for (uint8_t i = 0; i < s->nb_shards && (sh->dead || sh->down); i++)
 			sh = &s->shard[i];
 	}
 	if (setjmp(frozen) == 0) {
-		receive(s, sh, m);
+		receive(s, sh, pkts, nb_pkts);
 	} else {
 		chaos.nb_frozen++;
 		die(sh);
@@ -521,23 +528,43 @@ deliver_one(struct side *s, struct shard *volatile sh, struct rte_mbuf *m)
 }
 
 static bool
+may_freeze(const struct side *s)
+{
+	for (uint8_t i = 0; i < s->nb_shards; i++)
+		if (s->shard[i].freeze_in > 0)
+			return true;
+	return false;
+}
+
+static bool
 deliver_due(struct side *s)
 {
 	struct queue *q = &s->wire;
 	uint32_t kept = 0, nb = q->nb;
+	struct rte_mbuf *burst[TP_BURST_MAX];
+	struct shard *of = NULL, *sh;
+	uint16_t nb_burst = 0;
 	bool any = false;
 
 	/* Answers go to the other side's queue, never to this one. */
 	for (uint32_t i = 0; i < nb; i++) {
 		if (q->at[i] <= now_ns) {
 			any = true;
-			deliver_one(s, &s->shard[q->member[i]], q->m[i]);
+			sh = &s->shard[q->member[i]];
+			/* One that freezes has one packet in its hands. */
+			if (sh != of || nb_burst == TP_BURST_MAX || may_freeze(s)) {
+				deliver(s, of, burst, nb_burst);
+				nb_burst = 0;
+			}
+			of = sh;
+			burst[nb_burst++] = q->m[i];
 			continue;
 		}
 		q->m[kept] = q->m[i];
 		q->at[kept] = q->at[i];
 		q->member[kept++] = q->member[i];
 	}
+	deliver(s, of, burst, nb_burst);
 	q->nb = kept;
 	return any;
 }
