@@ -310,7 +310,7 @@ test_groups_have_no_connections(void **state)
 	assert_false(fake_arrive(&team, 0, m));
 	m = fake_segment(&team, &p, TP_TCP_SYN, 0);
 	rte_pktmbuf_mtod_offset(m, struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr))->dst_addr =
-	                rte_cpu_to_be_32(RTE_IPV4(224, 0, 0, 1));
+	                RTE_BE32(RTE_IPV4(224u, 0, 0, 1));
 	assert_false(fake_arrive(&team, 0, m));
 	toe_settle();
 	assert_int_equal(team.nb_sent, 0);
